@@ -1,0 +1,3 @@
+//! Bytes to model and back: DHCP, TFTP, callbacks. Pure: no sockets, no clock, no logging.
+//!
+//! Each module reads or writes one protocol; what is malformed becomes a named reason and never a panic.
