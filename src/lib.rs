@@ -15,8 +15,10 @@
 
 pub mod app;
 pub mod cli;
+pub mod config;
 pub mod model;
 pub mod rules;
 pub mod serve;
 pub mod store;
 pub mod wire;
+pub mod world;

@@ -1,0 +1,304 @@
+//! The settings of one daemon: where it listens, where its files are, how much it takes on. TOML, checked whole at the start.
+//!
+//! What belongs to the machines (networks, profiles, hosts) is not here but in the store. A wrong file is refused with its name, line,
+//! column and field.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+/// The whole file.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The database, the server's key and the first admin token live here.
+    pub state_dir: PathBuf,
+    /// The listener for machines.
+    pub boot: Boot,
+    /// The listener for operators.
+    pub admin: Admin,
+    /// DHCP.
+    pub dhcp: Dhcp,
+    /// TFTP.
+    pub tftp: Tftp,
+    /// Folders.
+    pub paths: Paths,
+    /// How long evidence is kept.
+    pub retention: Retention,
+    /// Limits.
+    pub limits: Limits,
+}
+
+/// HTTP for machines.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Boot {
+    /// Where it listens.
+    pub listen: SocketAddrV4,
+    /// How machines reach it, if not by the address their packet came to and the port above.
+    pub url: Option<String>,
+}
+
+/// HTTP for operators.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Admin {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Certificate chain, PEM.
+    pub tls_cert: Option<PathBuf>,
+    /// Its key, PEM.
+    pub tls_key: Option<PathBuf>,
+}
+
+/// How a reply reaches a client that has no address yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DhcpReply {
+    /// A raw frame to its MAC (CAP_NET_RAW), broadcast as the fall-back.
+    #[default]
+    Raw,
+    /// Always broadcast.
+    Broadcast,
+}
+
+/// DHCP.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Dhcp {
+    /// The interfaces it listens on; none: no DHCP at all.
+    pub interfaces: Vec<String>,
+    /// How it answers clients without an address.
+    pub reply: DhcpReply,
+}
+
+/// TFTP.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tftp {
+    /// Where it listens.
+    pub listen: SocketAddrV4,
+    /// The largest block (RFC 2348) it agrees to, bytes.
+    pub max_block: u16,
+    /// The largest window (RFC 7440) it agrees to, blocks.
+    pub max_window: u16,
+    /// Answer from the listening port, for NAT and firewalls.
+    pub single_port: bool,
+}
+
+/// Folders.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Paths {
+    /// Site templates; one of a shipped template's name takes its place.
+    pub templates: Option<PathBuf>,
+    /// Artifacts as `NAME/VERSION/PATH`; else `artifacts` in the state folder.
+    pub artifacts: Option<PathBuf>,
+    /// Folders searched for loaders before the system's.
+    pub loaders: Vec<PathBuf>,
+}
+
+/// How long evidence is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retention {
+    /// Journal entries that changed nothing, days.
+    pub evidence_days: u32,
+}
+
+/// Limits.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// TFTP transfers at once, in all and to one address.
+    pub tftp_transfers: usize,
+    /// TFTP transfers at once to one address.
+    pub tftp_transfers_per_peer: usize,
+    /// HTTP connections at once, per listener.
+    pub http_connections: usize,
+    /// HTTP connections at once from one address.
+    pub http_connections_per_peer: usize,
+    /// DHCP packets being worked on at once.
+    pub dhcp_requests: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            state_dir: "/var/lib/bootwright".into(),
+            boot: Boot::default(),
+            admin: Admin::default(),
+            dhcp: Dhcp::default(),
+            tftp: Tftp::default(),
+            paths: Paths::default(),
+            retention: Retention::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for Boot {
+    fn default() -> Self {
+        Self { listen: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 80), url: None }
+    }
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8067)), tls_cert: None, tls_key: None }
+    }
+}
+
+impl Default for Tftp {
+    fn default() -> Self {
+        Self { listen: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 69), max_block: 1468, max_window: 64, single_port: false }
+    }
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { evidence_days: 90 }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { tftp_transfers: 4096, tftp_transfers_per_peer: 16, http_connections: 8192, http_connections_per_peer: 256, dhcp_requests: 4096 }
+    }
+}
+
+/// Why the settings cannot be used; the text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigFault {
+    /// The file cannot be read.
+    #[error("cannot read the settings {path}: {source}")]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// It is not what it should be; the parser's text has line, column and field.
+    #[error("in {path}:\n{text}")]
+    Parse {
+        /// Which file.
+        path: PathBuf,
+        /// Where and what.
+        text: String,
+    },
+    /// It is well formed and wrong.
+    #[error("in {path}, {field}: {text}")]
+    Wrong {
+        /// Which file.
+        path: PathBuf,
+        /// Which field.
+        field: &'static str,
+        /// What to do.
+        text: String,
+    },
+}
+
+impl Config {
+    /// Reads and checks a file.
+    pub fn read(path: &Path) -> Result<Self, ConfigFault> {
+        let text = fs::read_to_string(path).map_err(|source| ConfigFault::Read { path: path.to_owned(), source })?;
+        Self::parse(path, &text)
+    }
+
+    /// Checks a text; `path` is for the messages.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigFault> {
+        let config: Self = toml::from_str(text).map_err(|error| ConfigFault::Parse { path: path.to_owned(), text: error.to_string() })?;
+        match config.first_mistake() {
+            Some((field, text)) => Err(ConfigFault::Wrong { path: path.to_owned(), field, text }),
+            None => Ok(config),
+        }
+    }
+
+    fn first_mistake(&self) -> Option<(&'static str, String)> {
+        let tls = self.admin.tls_cert.is_some() && self.admin.tls_key.is_some();
+        if self.admin.tls_cert.is_some() != self.admin.tls_key.is_some() {
+            return Some(("admin.tls_cert", "a certificate and a key go together: set tls_cert and tls_key, or neither".into()));
+        }
+        if !self.admin.listen.ip().is_loopback() && !tls {
+            let text = format!("{} can be reached from other machines; set tls_cert and tls_key, or listen on 127.0.0.1", self.admin.listen);
+            return Some(("admin.listen", text));
+        }
+        if !(8..=65464).contains(&self.tftp.max_block) {
+            return Some(("tftp.max_block", "RFC 2348 allows 8 to 65464 bytes".into()));
+        }
+        if !(1..=64).contains(&self.tftp.max_window) {
+            return Some(("tftp.max_window", "1 to 64 blocks".into()));
+        }
+        if let Some(url) = self.boot.url.as_deref().filter(|url| !url.starts_with("http://") || url.ends_with('/')) {
+            return Some(("boot.url", format!("{url:?} must begin with http:// and end without a slash")));
+        }
+        None
+    }
+
+    /// The database.
+    pub fn database(&self) -> PathBuf {
+        self.state_dir.join("bootwright.db")
+    }
+
+    /// The server's key.
+    pub fn key_file(&self) -> PathBuf {
+        self.state_dir.join("server.key")
+    }
+
+    /// The first admin token.
+    pub fn admin_token_file(&self) -> PathBuf {
+        self.state_dir.join("admin.token")
+    }
+
+    /// The artifacts.
+    pub fn artifacts(&self) -> PathBuf {
+        self.paths.artifacts.clone().unwrap_or_else(|| self.state_dir.join("artifacts"))
+    }
+
+    /// The base URL of the boot listener as a machine that talks to `address` reaches it.
+    pub fn boot_url(&self, address: Ipv4Addr) -> String {
+        match (&self.boot.url, self.boot.listen.port()) {
+            (Some(url), _) => url.clone(),
+            (None, 80) => format!("http://{address}"),
+            (None, port) => format!("http://{address}:{port}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn refused(text: &str, with: &[&str]) {
+        let said = Config::parse(Path::new("site.toml"), text).unwrap_err().to_string();
+        for part in with {
+            assert!(said.contains(part), "{said}");
+        }
+    }
+
+    #[test]
+    fn an_empty_file_is_the_default() {
+        assert_eq!(Config::parse(Path::new("x"), "").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn a_mistake_is_named_with_file_line_and_field() {
+        refused("state_dir = 3", &["site.toml", "line 1", "state_dir"]);
+        refused("[dhcp]\ninterface = ['br0']", &["line 2", "interface", "interfaces"]);
+        refused("[admin]\nlisten = '0.0.0.0:80'", &["admin.listen", "tls_cert"]);
+        refused("[admin]\ntls_key = 'k'", &["admin.tls_cert"]);
+        refused("[tftp]\nmax_block = 7", &["tftp.max_block"]);
+        refused("[boot]\nurl = 'https://x'", &["boot.url", "http://"]);
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let said = Config::read(Path::new("/nonexistent/bootwright.toml")).unwrap_err().to_string();
+        assert!(said.contains("/nonexistent/bootwright.toml"), "{said}");
+    }
+}
