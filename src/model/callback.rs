@@ -1,4 +1,6 @@
-//! What an installer tells: started, progress, built, failed, log. Read by `wire::callback`, decided by `rules::lifecycle`.
+//! What an installer tells: started, progress, built, failed, log.
+//!
+//! Read from bytes by `wire::callback`, decided by `rules::lifecycle`. No family's words stand here: those are the reader's business.
 
 use super::Stage;
 

@@ -1,4 +1,7 @@
 //! A network: one subnet with its DHCP mode, pools, options and defaults for the hosts on it.
+//!
+//! Written by operators, kept in the store, read by every DHCP decision. Whether pools fit the subnet and networks do not overlap is
+//! checked when it is written (`rules::sitefile`), not here.
 
 use std::{collections::BTreeMap, net::Ipv4Addr};
 

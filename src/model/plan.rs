@@ -1,4 +1,6 @@
-//! A plan: what a host is to do now. One decision for all protocols; each plan that speaks has one template in `templates/ipxe/`.
+//! A plan: what a host is to do now.
+//!
+//! One decision for all protocols (`rules::boot`); each plan that speaks has one template in `templates/ipxe/`.
 
 use serde::{Deserialize, Serialize};
 

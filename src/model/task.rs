@@ -1,4 +1,6 @@
-//! Tasks: work under way on a host, one at a time, each with deadlines that live in the store.
+//! Tasks: work under way on a host, one at a time.
+//!
+//! Each has deadlines that live in the store, so that a restart neither forgets nor prolongs them.
 
 use serde::{Deserialize, Serialize};
 
