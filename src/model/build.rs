@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BuildId, Cause, Lifecycle, Name, SessionId, Timestamp, TokenHash};
+use super::{BuildId, Cause, Deadlines, Lifecycle, Name, SessionId, Timestamp, TokenHash};
 
 /// Why the build was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
@@ -179,6 +179,32 @@ pub struct Served {
     pub session: Option<SessionId>,
 }
 
+/// What kind of circle a host goes in (lifecycle.md section 6); each has its own advice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LoopClass {
+    /// DHCP only, the loader is never fetched.
+    Firmware,
+    /// The script is fetched, kernel or initrd never arrive whole.
+    Loader,
+    /// The answer file is used, `built` never comes.
+    Template,
+    /// Built, yet back on the network again and again.
+    LocalBoot,
+}
+
+impl LoopClass {
+    /// The class's word, as in JSON.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Firmware => "firmware",
+            Self::Loader => "loader",
+            Self::Template => "template",
+            Self::LocalBoot => "local_boot",
+        }
+    }
+}
+
 /// The loop tally of a build.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct LoopTally {
@@ -239,6 +265,12 @@ pub struct Build {
     /// Whether the soft deadline passed.
     #[serde(default)]
     pub overdue: bool,
+    /// Deadlines by stage, instead of the defaults.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub deadlines: BTreeMap<Stage, Deadlines>,
+    /// Whether `built` alone is not enough: the host is in service only when it came back and was sent to its disk.
+    #[serde(default)]
+    pub strict: bool,
     /// Every stage as it was entered.
     pub stages: Vec<StageEntry>,
     /// Loops.

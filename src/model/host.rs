@@ -7,8 +7,8 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Build, DiskBoot, DiskState, HostId, HostName, Issue, IssueKind, Lifecycle, Mac, Name, Operational, Params, Power, Session, SmbiosUuid, Task,
-    Timestamp,
+    Build, DiskBoot, DiskState, HostId, HostName, Issue, IssueKind, Lifecycle, LiveRun, Mac, Name, Operational, Params, Power, Session, SmbiosUuid,
+    Task, Timestamp,
 };
 
 /// Frozen by an administrator.
@@ -91,6 +91,9 @@ pub struct Host {
     /// The newest build, open or ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<Build>,
+    /// The newest run of the live image, open or ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<LiveRun>,
     /// X.731.
     #[serde(default)]
     pub operational: Operational,
@@ -147,6 +150,7 @@ impl Host {
             attempt: 0,
             disk_state: DiskState::Unknown,
             build: None,
+            live: None,
             operational: Operational::default(),
             power: Power::default(),
             task: None,

@@ -54,6 +54,10 @@ pub struct Operational {
     /// Automatic recoveries tried for the present failure (O5).
     #[serde(default)]
     pub recoveries: u32,
+    /// When the present condition ends by itself: the boot timeout, the end of the tests, the next recovery.
+    #[schema(value_type = Option<String>)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Timestamp>,
 }
 
 impl Operational {
