@@ -8,6 +8,7 @@ mod broken;
 mod fault;
 mod fold;
 mod settings;
+pub mod shelf;
 mod state;
 
 use std::sync::Arc;

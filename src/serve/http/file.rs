@@ -1,0 +1,325 @@
+//! Answers with files: HEAD, one Range, If-Range, ETag, Content-Length always; never a whole file in memory.
+//!
+//! Bytes come by `preadv2(RWF_NOWAIT)` on the connection's own task when the page cache has them, and from the blocking pool when it
+//! does not: half the cost of the usual thread hop per 64 KiB. At most one piece of 256 KiB waits per connection (the listener keeps
+//! hyper's buffer below that). No sendfile: hyper cannot, and this is as fast. No several ranges, no dates: boot clients use neither.
+
+use std::{
+    fs::File,
+    io,
+    os::{fd::AsRawFd, unix::fs::FileExt},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use axum::{
+    body::Body as AnyBody,
+    http::{
+        HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode,
+        header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE, RANGE},
+    },
+};
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use tokio::task::JoinHandle;
+
+use super::{
+    body::{Spoken, Watch, Witness},
+    range::{self, Wanted},
+    socket::Outlet,
+};
+
+/// How much is read at once.
+const PIECE_BYTES: u64 = 256 << 10;
+
+/// Where the bytes are.
+pub enum Source {
+    /// An open file of `size` bytes that does not shrink.
+    File(File, u64),
+    /// Memory.
+    Bytes(Bytes),
+}
+
+impl Source {
+    fn size(&self) -> u64 {
+        match self {
+            Self::File(_, size) => *size,
+            Self::Bytes(bytes) => bytes.len() as u64,
+        }
+    }
+
+    fn body(self, first: u64, count: u64, outlet: Option<Outlet>, witness: Option<Witness>) -> AnyBody {
+        match self {
+            Self::File(file, _) => AnyBody::new(FileBody::new(file, first, count, outlet, witness)),
+            Self::Bytes(bytes) => AnyBody::new(Spoken::new(bytes.slice(first as usize..(first + count) as usize), outlet, witness)),
+        }
+    }
+}
+
+/// What a file route has to say.
+pub struct Answer {
+    /// The bytes.
+    pub source: Source,
+    /// A strong validator without its quotes.
+    pub etag: String,
+    /// The media type.
+    pub kind: &'static str,
+    /// Whether the content under this URL never changes.
+    pub immutable: bool,
+}
+
+impl Answer {
+    /// The response to a GET or HEAD with these headers. The witness is called for a whole 200 only: HEAD, Range and 304 count as nothing.
+    pub fn to(self, method: &Method, headers: &HeaderMap, outlet: Option<Outlet>, witness: Option<Witness>) -> Response<AnyBody> {
+        let size = self.source.size();
+        let etag = format!("\"{}\"", self.etag);
+        let mut response = Response::new(AnyBody::empty());
+        let mut set = |name: HeaderName, value: &str| {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                response.headers_mut().insert(name, value);
+            }
+        };
+        set(ETAG, &etag);
+        set(ACCEPT_RANGES, "bytes");
+        set(CONTENT_TYPE, self.kind);
+        if self.immutable {
+            set(axum::http::header::CACHE_CONTROL, "public, max-age=31536000, immutable");
+        }
+        if headers.get(IF_NONE_MATCH).is_some_and(|value| names_any(value, &etag)) {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            return response;
+        }
+        let (first, count, status) = match wanted(headers, &etag, size) {
+            Wanted::Whole => (0, size, StatusCode::OK),
+            Wanted::Part { first, last } => {
+                set(CONTENT_RANGE, &format!("bytes {first}-{last}/{size}"));
+                (first, last - first + 1, StatusCode::PARTIAL_CONTENT)
+            }
+            Wanted::Outside => {
+                set(CONTENT_RANGE, &format!("bytes */{size}"));
+                (0, 0, StatusCode::RANGE_NOT_SATISFIABLE)
+            }
+        };
+        set(CONTENT_LENGTH, &count.to_string());
+        *response.status_mut() = status;
+        if method != Method::HEAD && count > 0 {
+            let witness = witness.filter(|_| status == StatusCode::OK);
+            *response.body_mut() = self.source.body(first, count, outlet, witness);
+        }
+        response
+    }
+}
+
+/// `Range`, unless `If-Range` names another version.
+fn wanted(headers: &HeaderMap, etag: &str, size: u64) -> Wanted {
+    let Some(range) = headers.get(RANGE).and_then(|value| value.to_str().ok()) else { return Wanted::Whole };
+    match headers.get(IF_RANGE) {
+        Some(version) if version.as_bytes() != etag.as_bytes() => Wanted::Whole,
+        _ => range::read(range, size),
+    }
+}
+
+/// Whether an `If-None-Match` list names this ETag (weak comparison, RFC 9110 13.1.2).
+fn names_any(list: &HeaderValue, etag: &str) -> bool {
+    let Ok(list) = list.to_str() else { return false };
+    list.split(',').map(str::trim).any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == etag)
+}
+
+/// A media type by a path's suffix, for people; boot clients do not look.
+pub fn kind_of(path: &str) -> &'static str {
+    match path.rsplit_once('.').map(|(_, suffix)| suffix) {
+        Some("ipxe" | "cfg" | "txt" | "ks" | "sh" | "log") => "text/plain; charset=utf-8",
+        Some("json") => "application/json",
+        Some("xml") => "application/xml",
+        Some("iso") => "application/x-iso9660-image",
+        Some("efi") => "application/efi",
+        _ => "application/octet-stream",
+    }
+}
+
+/// Part of a file as a body.
+pub struct FileBody {
+    file: Arc<File>,
+    at: u64,
+    left: u64,
+    reading: Option<JoinHandle<io::Result<Vec<u8>>>>,
+    watch: Watch,
+}
+
+impl FileBody {
+    /// `count` bytes from `first`.
+    pub fn new(file: File, first: u64, count: u64, outlet: Option<Outlet>, witness: Option<Witness>) -> Self {
+        Self { file: Arc::new(file), at: first, left: count, reading: None, watch: Watch::new(count, outlet, witness) }
+    }
+
+    /// Accounts for a piece that was read; an empty one means that the file shrank under us.
+    fn hand_over(&mut self, piece: Vec<u8>) -> io::Result<Frame<Bytes>> {
+        if piece.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter while it was sent"));
+        }
+        let count = piece.len() as u64;
+        self.at += count;
+        self.left -= count;
+        self.watch.moved(count);
+        Ok(Frame::data(Bytes::from(piece)))
+    }
+}
+
+impl Body for FileBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        if self.reading.is_none() {
+            let count = self.left.min(PIECE_BYTES) as usize;
+            match read_cached(&self.file, self.at, count) {
+                Ok(Some(piece)) => return Poll::Ready(Some(self.hand_over(piece))),
+                Err(fault) => return Poll::Ready(Some(Err(fault))),
+                Ok(None) => {
+                    let (file, at) = (self.file.clone(), self.at);
+                    self.reading = Some(tokio::task::spawn_blocking(move || read_waiting(&file, at, count)));
+                }
+            }
+        }
+        let Some(reading) = &mut self.reading else { return Poll::Pending };
+        let done = ready!(Pin::new(reading).poll(cx));
+        self.reading = None;
+        let piece = done.map_err(io::Error::other).and_then(|piece| piece);
+        Poll::Ready(Some(piece.and_then(|piece| self.hand_over(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}
+
+/// What the page cache has, without waiting; `None` if the disk would have to be asked or the file system cannot say.
+fn read_cached(file: &File, at: u64, count: usize) -> io::Result<Option<Vec<u8>>> {
+    let mut piece = Vec::with_capacity(count);
+    let part = libc::iovec { iov_base: piece.as_mut_ptr() as *mut libc::c_void, iov_len: count };
+    let at = libc::off_t::try_from(at).map_err(io::Error::other)?;
+    // SAFETY: `part` names `count` bytes of writable capacity that live until the call returns, and the descriptor is open.
+    let got = unsafe { libc::preadv2(file.as_raw_fd(), &part, 1, at, libc::RWF_NOWAIT) };
+    if got >= 0 {
+        // SAFETY: the kernel wrote `got` bytes, at most `count`, from the start of the capacity.
+        unsafe { piece.set_len(got as usize) };
+        return Ok(Some(piece));
+    }
+    match io::Error::last_os_error() {
+        fault if matches!(fault.raw_os_error(), Some(libc::EAGAIN | libc::EOPNOTSUPP | libc::EINTR | libc::ENOSYS)) => Ok(None),
+        fault => Err(fault),
+    }
+}
+
+/// The same from the disk, on a thread that may wait.
+fn read_waiting(file: &File, at: u64, count: usize) -> io::Result<Vec<u8>> {
+    let mut piece = vec![0; count];
+    loop {
+        match file.read_at(&mut piece, at) {
+            Ok(got) => {
+                piece.truncate(got);
+                return Ok(piece);
+            }
+            Err(fault) if fault.kind() == io::ErrorKind::Interrupted => {}
+            Err(fault) => return Err(fault),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Write, sync::Mutex};
+
+    use http_body_util::BodyExt;
+
+    use super::{super::body::Step, *};
+
+    fn content(size: usize) -> Vec<u8> {
+        (0..size).map(|i| (i * 7 + i / 251) as u8).collect()
+    }
+
+    fn file_of(bytes: &[u8]) -> File {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        file
+    }
+
+    fn answer(bytes: &[u8]) -> Answer {
+        Answer { source: Source::File(file_of(bytes), bytes.len() as u64), etag: "e1".into(), kind: kind_of("linux"), immutable: true }
+    }
+
+    fn headers(pairs: &[(HeaderName, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect()
+    }
+
+    #[track_caller]
+    fn check(method: Method, asked: &[(HeaderName, &str)], status: u16, length: Option<&str>, range: Option<&str>, body: &[u8]) {
+        let bytes = content(1000);
+        let steps = Arc::new(Mutex::new(Vec::new()));
+        let ours = steps.clone();
+        let witness: Witness = Box::new(move |step| ours.lock().unwrap().push(step));
+        let response = answer(&bytes).to(&method, &headers(asked), None, Some(witness));
+        let text = |name: HeaderName| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        assert_eq!((response.status().as_u16(), text(CONTENT_LENGTH).as_deref(), text(CONTENT_RANGE).as_deref()), (status, length, range));
+        assert_eq!(text(ETAG).as_deref(), Some("\"e1\""));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let got = runtime.block_on(response.into_body().collect()).unwrap().to_bytes();
+        assert_eq!(got, body);
+        let counted = method == Method::GET && status == 200;
+        assert_eq!(*steps.lock().unwrap() == [Step::Whole], counted, "HEAD, Range and 304 count as nothing");
+    }
+
+    #[test]
+    fn a_file_is_answered_as_asked() {
+        let all = content(1000);
+        check(Method::GET, &[], 200, Some("1000"), None, &all);
+        check(Method::HEAD, &[], 200, Some("1000"), None, &[]);
+        check(Method::GET, &[(RANGE, "bytes=10-19")], 206, Some("10"), Some("bytes 10-19/1000"), &all[10..20]);
+        check(Method::HEAD, &[(RANGE, "bytes=10-19")], 206, Some("10"), Some("bytes 10-19/1000"), &[]);
+        check(Method::GET, &[(RANGE, "bytes=-1")], 206, Some("1"), Some("bytes 999-999/1000"), &all[999..]);
+        check(Method::GET, &[(RANGE, "bytes=1000-")], 416, Some("0"), Some("bytes */1000"), &[]);
+        check(Method::GET, &[(RANGE, "bytes=0-4"), (IF_RANGE, "\"e1\"")], 206, Some("5"), Some("bytes 0-4/1000"), &all[..5]);
+        check(Method::GET, &[(RANGE, "bytes=0-4"), (IF_RANGE, "\"old\"")], 200, Some("1000"), None, &all);
+        check(Method::GET, &[(IF_NONE_MATCH, "\"x\", W/\"e1\"")], 304, None, None, &[]);
+        check(Method::GET, &[(IF_NONE_MATCH, "\"x\"")], 200, Some("1000"), None, &all);
+    }
+
+    #[tokio::test]
+    async fn a_large_file_arrives_in_pieces_and_unchanged() {
+        let bytes = content(3 * PIECE_BYTES as usize + 17);
+        let mut body = FileBody::new(file_of(&bytes), 0, bytes.len() as u64, None, None);
+        let mut got = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let piece = frame.unwrap().into_data().unwrap();
+            assert!(piece.len() as u64 <= PIECE_BYTES);
+            got.extend_from_slice(&piece);
+        }
+        assert!(got == bytes);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_became_shorter_ends_in_a_fault_and_is_not_whole() {
+        let steps = Arc::new(Mutex::new(Vec::new()));
+        let ours = steps.clone();
+        let body = FileBody::new(file_of(b"short"), 0, 100, None, Some(Box::new(move |step| ours.lock().unwrap().push(step))));
+        assert!(body.collect().await.is_err());
+        assert_eq!(*steps.lock().unwrap(), [Step::Broken(5)]);
+    }
+
+    #[test]
+    fn the_blocking_read_gives_the_same_bytes() {
+        let bytes = content(5000);
+        let file = file_of(&bytes);
+        assert_eq!(read_waiting(&file, 100, 300).unwrap(), bytes[100..400]);
+        assert_eq!(read_waiting(&file, 4990, 300).unwrap(), bytes[4990..]);
+        assert!(read_waiting(&file, 6000, 300).unwrap().is_empty());
+    }
+}

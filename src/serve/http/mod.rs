@@ -1,0 +1,16 @@
+//! HTTP, twice: *boot* for machines on the provisioning network, *admin* for operators. They share no route.
+//!
+//! ```text
+//! listener  accepts, counts, limits, ends         boot/  scripts, loaders, artifacts, documents, callbacks
+//! socket    knows what was really written         api/   the REST API
+//! body      tells how an answer ended
+//! file      answers with files: HEAD, Range, ETag
+//! ```
+//! Nothing here decides what a host boots: each route spells a request, calls one story of `app` and spells its answer.
+
+pub mod body;
+pub mod file;
+pub mod listener;
+pub mod range;
+pub mod socket;
+pub mod tls;

@@ -1,0 +1,7 @@
+//! The integration tests, one binary so that they link once.
+//!
+//! Each module drives the library from outside, by sockets on the loopback or by the routes themselves; real machines are in `tests/lab`.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by a panic")]
+
+mod http_listener;
