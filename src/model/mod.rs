@@ -25,6 +25,7 @@ pub mod plan;
 pub mod profile;
 pub mod session;
 pub mod task;
+pub mod template;
 pub mod token;
 
 pub use actor::{Actor, Role};
@@ -48,6 +49,7 @@ pub use plan::{DiskBoot, Hold, LiveMode, Plan};
 pub use profile::{Deadlines, LoopPolicy, Profile};
 pub use session::{Opener, Reached, Session};
 pub use task::{Task, TaskKind};
+pub use template::{Finding, Severity, Source, Sources, TemplateFault, TemplateOrigin};
 pub use token::{Token, TokenHash};
 
 /// A point in time, UTC, to the nanosecond; RFC 3339 in JSON.
