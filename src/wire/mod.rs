@@ -1,3 +1,5 @@
 //! Bytes to model and back: DHCP, TFTP, callbacks. Pure: no sockets, no clock, no logging.
 //!
 //! Each module reads or writes one protocol; what is malformed becomes a named reason and never a panic.
+
+pub mod tftp;
