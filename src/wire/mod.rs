@@ -3,3 +3,4 @@
 //! Each module reads or writes one protocol; what is malformed becomes a named reason and never a panic.
 
 pub mod dhcp;
+pub mod tftp;
