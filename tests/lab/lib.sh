@@ -15,8 +15,10 @@ LAB_NS="${LAB_NS:-bw$$}"
 LAB_DIR="${LAB_DIR:-${TMPDIR:-/tmp}/bootwright-$LAB_NS}"
 LAB_NET4="${LAB_NET4:-10.77.0.0/24}"
 LAB_PREFIX4="${LAB_NET4%.*}"
+# shellcheck disable=SC2034  # used by the scripts that source this
 LAB_IP4="$LAB_PREFIX4.1"
 LAB_NET6="${LAB_NET6:-fd77:0:0:1}"
+# shellcheck disable=SC2034
 LAB_IP6="$LAB_NET6::1"
 LAB_BRIDGE="${LAB_BRIDGE:-br0}"
 export LAB_NS LAB_DIR LAB_CACHE LAB_NET4 LAB_NET6 LAB_BRIDGE
