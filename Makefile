@@ -1,0 +1,51 @@
+# Bootwright: what there is to run.  `make` alone prints this list.
+#
+# Only demo, test, lab and the check-* targets need root (by sudo where you are not): they make network namespaces and
+# virtual machines.  They install missing Debian packages first, and ask neither apt nor the network when none is.
+SHELL := /bin/bash
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+BOOTWRIGHT ?= $(abspath $(TARGET_DIR))/debug/bootwright
+export BOOTWRIGHT
+.DEFAULT_GOAL := help
+.PHONY: help demo test build fmt lint lab check-templates check-dhcp check-tftp vagrant-check install-demo install-test clean
+
+help:            ## this list
+	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 20
+
+demo: install-demo build  ## two emulated machines: one is installed, one goes in circles and is caught
+	@tests/lab/demo
+
+test:            ## everything: format, lints, unit and integration tests, real clients, virtual machines
+	@tests/all
+
+build:           ## the daemon and its commands, unoptimised
+	@cargo build --locked --bin bootwright
+
+fmt:             ## format the sources
+	cargo fmt --all
+
+lint:            ## format check, clippy, documentation, all warnings as errors
+	cargo fmt --all --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
+
+lab: install-test build   ## the virtual-machine scenarios alone; one of them: make lab S=uefi-http
+	@tests/lab/run $(S)
+
+check-templates: install-test build  ## rendered documents before their installers' validators
+	@tests/checks/templates
+check-dhcp: install-test build  ## real DHCP clients and a relay
+	@tests/checks/dhcp-clients
+check-tftp: install-test build  ## real TFTP clients
+	@tests/checks/tftp-clients
+vagrant-check: install-test     ## is the Vagrantfile valid?
+	@tests/checks/vagrant
+
+install-demo:    ## the Debian packages that demo needs
+	@tests/lab/install demo
+install-test:    ## the Debian packages that test needs
+	@tests/lab/install test
+
+clean:           ## remove what was built
+	cargo clean
+	rm -rf target/lab
