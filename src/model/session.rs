@@ -65,6 +65,10 @@ pub struct Session {
     /// The plan of its last script, in a word (`local`, `install`, `hold` …).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
+    /// When an installed system was first seen by DHCP, well after a document was used: it booted from its disk, unseen by us.
+    #[schema(value_type = Option<String>)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system_seen: Option<Timestamp>,
     /// The file fetch that was refused or failed was already counted in this session (installers retry at once).
     #[serde(default)]
     pub refused: bool,

@@ -5,3 +5,8 @@
 pub mod display;
 pub mod lifecycle;
 pub mod render;
+pub mod boot;
+pub mod expiry;
+pub mod inherit;
+pub mod loops;
+pub mod session;
