@@ -3,3 +3,4 @@
 //! Only here does a host change, and only through `rules::lifecycle` and its neighbours.
 
 pub mod metrics;
+pub mod templates;

@@ -4,3 +4,8 @@
 
 pub mod artifacts;
 pub mod loaders;
+//! The shelves: files that the daemon reads and never writes by itself (templates, artifacts, loaders).
+//!
+//! A shelf opens, lists and bounds; it parses nothing and keeps nothing.
+
+pub mod templates;
