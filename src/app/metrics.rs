@@ -190,6 +190,19 @@ impl Metrics {
         }
     }
 
+    /// A host changed: the gauges follow without counting all hosts anew.
+    pub fn moved(&self, before: &Host, after: &Host) {
+        if before.lifecycle.word() != after.lifecycle.word() {
+            self.hosts.get_or_create(&Word { word: before.lifecycle.word() }).dec();
+            self.hosts.get_or_create(&Word { word: after.lifecycle.word() }).inc();
+        }
+        match (before.open_build().is_some(), after.open_build().is_some()) {
+            (false, true) => self.builds_open.inc(),
+            (true, false) => self.builds_open.dec(),
+            (true, true) | (false, false) => return,
+        };
+    }
+
     /// Sets the gauges from all hosts.
     pub fn set_hosts<'a>(&self, hosts: impl Iterator<Item = &'a Host>) {
         let mut counts = std::collections::HashMap::<&'static str, i64>::new();
@@ -298,6 +311,11 @@ mod tests {
         check(|m| m.set_hosts([&host].into_iter()), "bootwright_hosts{word=\"new\"} 0");
         let metrics = Metrics::new();
         metrics.set_hosts([&host].into_iter());
+        let mut gone = host.clone();
+        gone.lifecycle = Lifecycle::Maintenance { return_to: crate::model::ReturnTo::Used };
+        metrics.moved(&host, &gone);
+        assert!(metrics.encode().contains("bootwright_hosts{word=\"used\"} 0"));
+        assert!(metrics.encode().contains("bootwright_hosts{word=\"maintenance\"} 1"));
         assert!(metrics.encode().ends_with("bootwright_builds_open 0\n# EOF\n"), "{}", metrics.encode());
     }
 }

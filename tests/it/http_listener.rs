@@ -18,7 +18,7 @@ use bootwright::{
     serve::http::{
         body::Step,
         file::{Answer, Source},
-        listener::{Limits, Listener, Peer},
+        listener::{Limits, Listener, Peer, Turned},
         tls,
     },
 };
@@ -79,7 +79,9 @@ async fn serve(limits: Limits, tls: Option<tokio_rustls::TlsAcceptor>) -> Server
     let address = socket.local_addr().unwrap();
     let (tell, steps) = mpsc::unbounded_channel();
     let (metrics, stop, release) = (Arc::new(Metrics::new()), CancellationToken::new(), Arc::new(tokio::sync::Notify::new()));
-    let listener = Listener { name: "boot", socket, routes: routes(tell, release.clone()), limits, tls, metrics: metrics.clone() };
+    let counted = metrics.clone();
+    let refused = Box::new(move |why: Turned| counted.connection_refused("boot", why.word()));
+    let listener = Listener { name: "boot", socket, routes: routes(tell, release.clone()), limits, tls, refused };
     let task = tokio::spawn(listener.serve(stop.clone()));
     Server { address, metrics, steps, release, stop, task }
 }

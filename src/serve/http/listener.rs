@@ -39,7 +39,6 @@ use tower::ServiceExt;
 use tower_http::{catch_panic::CatchPanicLayer, timeout::RequestBodyTimeoutLayer};
 
 use super::socket::{Outlet, Socket};
-use crate::app::metrics::Metrics;
 
 /// How much one listener bears.
 #[derive(Debug, Clone)]
@@ -166,8 +165,8 @@ pub struct Listener {
     pub limits: Limits,
     /// TLS, if it speaks it.
     pub tls: Option<TlsAcceptor>,
-    /// The counters.
-    pub metrics: Arc<Metrics>,
+    /// Told of each connection that was turned away.
+    pub refused: Box<dyn Fn(Turned) + Send + Sync>,
 }
 
 impl Listener {
@@ -199,7 +198,7 @@ impl Listener {
                     });
                 }
                 Err(why) => {
-                    self.metrics.connection_refused(self.name, why.word());
+                    (self.refused)(why);
                     tracing::warn!(listener = self.name, %remote, why = why.word(), "connection refused");
                     turn_away(stream);
                 }

@@ -8,6 +8,7 @@
 //! ```
 //! Nothing here decides what a host boots: each route spells a request, calls one story of `app` and spells its answer.
 
+pub mod api;
 pub mod body;
 pub mod file;
 pub mod listener;
