@@ -1,3 +1,8 @@
 //! Pure decisions: values in, verdicts out. No I/O, no clock, no chance, no logging.
 //!
 //! Each module is one decision with its table and its reasons; the stories in `app` load what it needs and save what it says.
+
+pub mod lease;
+pub mod loaders;
+
+pub mod quirks;
