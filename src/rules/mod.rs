@@ -10,3 +10,7 @@ pub mod expiry;
 pub mod inherit;
 pub mod loops;
 pub mod session;
+pub mod lease;
+pub mod loaders;
+
+pub mod quirks;
