@@ -1,65 +1,161 @@
-//! What time alone changes: deadlines of states, builds and tasks, and the end of a reservation.
+//! What time alone changes: deadlines of states, builds and tasks, a silent agent, the end of a reservation or of a retention.
 //!
 //! Deadlines are points in time in the store, so a daemon that was down finds them passed and reports them now, in the order in
-//! which they passed. What follows from each is `rules::lifecycle`; how long a deadline is was written when the state was entered.
+//! which they passed. What follows from each is `rules::lifecycle`; how long it takes was written when the state was entered.
 
-use crate::model::{Host, Lifecycle, Stage, TaskKind, Timestamp};
+use crate::model::{Administrative, Availability, Host, Lifecycle, Timestamp, lifecycle::Decommission};
 
-/// Whose clock ran out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Clock {
-    /// The lifecycle state's.
-    State,
-    /// The open build's, in this stage.
-    Build(Stage),
-    /// The open task's.
-    Task,
+use super::lifecycle::{Event, Times, running, times::after};
+
+/// Everything that has passed by `now`, oldest first. A soft deadline that was reported (`overdue`) is not reported again; the
+/// rest is due until the host changes, so decide each and look again.
+pub fn due(host: &Host, times: &Times, now: Timestamp) -> Vec<Event> {
+    let mut all: Vec<_> = pending(host, times).into_iter().filter(|(at, _)| *at <= now).collect();
+    // Stable: of a soft and a hard deadline at the same moment the soft one comes first.
+    all.sort_by_key(|(at, _)| *at);
+    all.into_iter().map(|(_, event)| event).collect()
 }
 
-/// What is due.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Due {
-    /// It takes longer than it should (T36).
-    Soft(Clock),
-    /// It is given up (T4, T11, T16, T19, P1–P8).
-    Hard(Clock),
-    /// The reservation's `until` (T8).
-    ReservationOver,
+/// When something will be due, if ever; in the past if it already is.
+pub fn next_due(host: &Host, times: &Times) -> Option<Timestamp> {
+    pending(host, times).into_iter().map(|(at, _)| at).min()
 }
 
-/// Everything that has passed by `now`, each with the time at which it did, oldest first. A soft deadline that was reported
-/// (`overdue`) is not reported again; a hard one is due until the host leaves the state.
-pub fn due(host: &Host, now: Timestamp) -> Vec<(Timestamp, Due)> {
-    let mut all: Vec<_> = pending(host).into_iter().filter(|(at, _)| *at <= now).collect();
-    all.sort();
-    all
-}
-
-/// When there will be something due, if ever.
-pub fn next_due(host: &Host) -> Option<Timestamp> {
-    pending(host).into_iter().map(|(at, _)| at).min()
-}
-
-/// The kind of the open task, for whoever words a task's deadline.
-pub fn task_kind(host: &Host) -> Option<TaskKind> {
-    host.task.as_ref().map(|task| task.kind)
-}
-
-fn pending(host: &Host) -> Vec<(Timestamp, Due)> {
+fn pending(host: &Host, times: &Times) -> Vec<(Timestamp, Event)> {
     let mut all = Vec::new();
-    let mut add = |clock: Clock, soft: Option<Timestamp>, hard: Option<Timestamp>, overdue: bool| {
-        all.extend(soft.filter(|_| !overdue).map(|at| (at, Due::Soft(clock))));
-        all.extend(hard.map(|at| (at, Due::Hard(clock))));
-    };
-    add(Clock::State, host.soft_deadline, host.hard_deadline, host.overdue);
-    if let Some(build) = host.open_build() {
-        add(Clock::Build(build.stage), build.soft_deadline, build.hard_deadline, build.overdue);
+    for clock in running(host) {
+        all.extend(clock.soft.map(|at| (at, Event::SoftDeadline(clock.clock))));
+        all.extend(clock.hard.map(|at| (at, Event::HardDeadline(clock.clock))));
     }
-    if let Some(task) = &host.task {
-        add(Clock::Task, task.soft_deadline, task.hard_deadline, task.overdue);
-    }
-    if let Lifecycle::Reserved { until: Some(until), .. } = &host.lifecycle {
-        all.push((*until, Due::ReservationOver));
-    }
+    all.extend(agent(host, times));
+    all.extend(operational(host));
+    all.extend(stay(host, times));
     all
+}
+
+/// An agent that has spoken must go on speaking; before its hello the state's own deadline counts.
+fn agent(host: &Host, times: &Times) -> Option<(Timestamp, Event)> {
+    let live = host.live.as_ref().filter(|live| live.is_open())?;
+    let heard = live.heard_at.or(live.hello_at)?;
+    Some((after(heard, times.agent_dead_secs), Event::AgentSilent))
+}
+
+/// The one timer of the operational state; which one it is follows from where the host is.
+fn operational(host: &Host) -> Option<(Timestamp, Event)> {
+    let at = host.operational.deadline?;
+    let event = match (host.operational.administrative, host.operational.availability) {
+        (_, Availability::Intest) => Event::TestTimeout,
+        (_, Availability::Failed) => Event::RecoveryTimer,
+        (Administrative::Unlocked, Availability::Offline | Availability::PoweredOff) => Event::BootTimeout,
+        (_, Availability::NotInstalled | Availability::Online | Availability::Available | Availability::Degraded)
+        | (Administrative::Locked, Availability::Offline | Availability::PoweredOff) => return None,
+    };
+    Some((at, event))
+}
+
+/// States that end by themselves.
+fn stay(host: &Host, times: &Times) -> Option<(Timestamp, Event)> {
+    match &host.lifecycle {
+        Lifecycle::Reserved { until: Some(until), .. } => Some((*until, Event::ReservationExpired)),
+        Lifecycle::Decommissioned { reason: Decommission::Deleted } => Some((after(host.since, times.retention_secs), Event::RetentionPassed)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::{HostId, LiveMode, LiveRun, TokenHash},
+        rules::lifecycle::Clock,
+    };
+
+    fn at(secs: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + secs).unwrap()
+    }
+
+    fn host() -> Host {
+        Host::new(HostId(uuid::Uuid::nil()), "n1".parse().unwrap(), vec!["52:54:00:00:00:01".parse().unwrap()], at(0))
+    }
+
+    fn registering() -> Host {
+        Host { lifecycle: Lifecycle::Registering, soft_deadline: Some(at(600)), hard_deadline: Some(at(1800)), ..host() }
+    }
+
+    #[track_caller]
+    fn check(host: &Host, secs: i64, want: &[Event]) {
+        assert_eq!(due(host, &Times::default(), at(secs)), want);
+        if let Some(next) = next_due(host, &Times::default()) {
+            assert_eq!(next <= at(secs), !want.is_empty(), "next is {next}");
+        }
+    }
+
+    #[test]
+    fn a_deadline_is_due_from_its_second_on() {
+        check(&host(), 1_000_000, &[]);
+        check(&registering(), 599, &[]);
+        check(&registering(), 600, &[Event::SoftDeadline(Clock::State)]);
+    }
+
+    #[test]
+    fn what_passed_while_the_daemon_was_down_is_due_now_in_order() {
+        check(&registering(), 9999, &[Event::SoftDeadline(Clock::State), Event::HardDeadline(Clock::State)]);
+    }
+
+    #[test]
+    fn an_overdue_host_is_not_called_overdue_again() {
+        check(&Host { overdue: true, ..registering() }, 700, &[]);
+        check(&Host { overdue: true, ..registering() }, 1800, &[Event::HardDeadline(Clock::State)]);
+    }
+
+    #[test]
+    fn a_reservation_ends_by_itself_only_if_it_says_when() {
+        let reserved = |until| Host { lifecycle: Lifecycle::Reserved { user: "ann".into(), until }, ..host() };
+        check(&reserved(Some(at(60))), 59, &[]);
+        check(&reserved(Some(at(60))), 60, &[Event::ReservationExpired]);
+        check(&reserved(None), 1_000_000, &[]);
+    }
+
+    #[test]
+    fn only_a_deleted_host_is_purged_and_only_after_its_retention() {
+        let gone = |reason| Host { lifecycle: Lifecycle::Decommissioned { reason }, ..host() };
+        check(&gone(Decommission::Deleted), 30 * 86400 - 1, &[]);
+        check(&gone(Decommission::Deleted), 30 * 86400, &[Event::RetentionPassed]);
+        check(&gone(Decommission::Retired), 90 * 86400, &[]);
+    }
+
+    #[test]
+    fn an_agent_that_spoke_and_fell_silent_is_given_up_after_five_minutes() {
+        let live = |hello_at, heard_at, ended_at| LiveRun {
+            mode: LiveMode::Register,
+            token_hash: TokenHash(String::new()),
+            token_expires: at(9999),
+            plan_hash: None,
+            from: Lifecycle::New,
+            then: None,
+            hello_at,
+            heard_at,
+            ended_at,
+        };
+        let with = |live| Host { live: Some(live), ..host() };
+        check(&with(live(None, None, None)), 10_000, &[]);
+        check(&with(live(Some(at(10)), Some(at(100)), None)), 399, &[]);
+        check(&with(live(Some(at(10)), Some(at(100)), None)), 400, &[Event::AgentSilent]);
+        check(&with(live(Some(at(10)), None, Some(at(20)))), 10_000, &[]);
+    }
+
+    #[test]
+    fn the_operational_timer_means_what_the_host_is_waiting_for() {
+        let with = |administrative, availability| {
+            let mut host = host();
+            host.operational.administrative = administrative;
+            host.operational.availability = availability;
+            host.operational.deadline = Some(at(720));
+            host
+        };
+        check(&with(Administrative::Unlocked, Availability::Offline), 720, &[Event::BootTimeout]);
+        check(&with(Administrative::Unlocked, Availability::Intest), 720, &[Event::TestTimeout]);
+        check(&with(Administrative::Unlocked, Availability::Failed), 720, &[Event::RecoveryTimer]);
+        check(&with(Administrative::Locked, Availability::Offline), 720, &[]);
+    }
 }

@@ -131,7 +131,7 @@ fn join(name: &Name, chain: &[&Profile]) -> Effective {
 pub struct Shadowed {
     /// The level.
     pub from: String,
-    /// Its value; `null` in anything shown if `secret`.
+    /// Its value; [`redacted`] hides it from people if `secret`.
     pub value: Value,
     /// Whether it must be redacted.
     pub secret: bool,

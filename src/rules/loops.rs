@@ -5,12 +5,13 @@
 //! a template is asked for ─── an earlier session used it ─────▶ loader or template loop
 //! sent to disk ─── more than 5 times in 10 minutes ───────────▶ local-boot loop
 //! ```
-//! Each session is judged once. Halting a build is an event of `rules::lifecycle`; here is only the verdict, written into the
-//! build's tally. Looking at a host (`probably_built`, `local_boot`) changes nothing.
+//! Each session is judged once. The tally, the issue and a halt are written by `rules::lifecycle` (`LoopSeen`); here is only the
+//! verdict. Looking at a host (`probably_built`, `local_boot`) changes nothing.
 
 use jiff::SignedDuration;
 
-use crate::model::{Build, BuildEnd, Host, IssueKind, Lifecycle, LoopPolicy, Method, Reached, Session, SessionId, Stage, Timestamp, Used};
+use super::lifecycle::Event;
+use crate::model::{Build, BuildEnd, Host, IssueKind, Lifecycle, LoopClass, LoopPolicy, Method, Reached, Session, SessionId, Stage, Timestamp, Used};
 
 /// Power cycles this soon after the build's first sign are an operator's doing, while no template was used.
 pub const GRACE: SignedDuration = SignedDuration::from_secs(60);
@@ -27,49 +28,24 @@ pub const BOOTS: usize = 5;
 /// The iPXE script's name among a build's used templates.
 pub const SCRIPT: &str = "boot.ipxe";
 
-/// Where the machine goes round.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
-    /// DHCP only, the loader never fetched.
-    Firmware,
-    /// A loader or script, but kernel, initrd or answer file never came to be used.
-    Loader,
-    /// The answer file was used, the build never finished.
-    Template,
-    /// Installed, yet back on the network again and again.
-    LocalBoot,
-}
-
-impl Class {
-    /// Its word in journal, API and metrics.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Firmware => "firmware",
-            Self::Loader => "loader",
-            Self::Template => "template",
-            Self::LocalBoot => "local_boot",
+/// What to look at, for each class.
+pub const fn advice(class: LoopClass) -> &'static str {
+    match class {
+        LoopClass::Firmware => {
+            "Look at the path between them: TFTP (UDP 69) or HTTP blocked by a firewall, a second DHCP server that answers first, \
+             or a loader that this firmware does not take (wrong architecture, Secure Boot)."
         }
-    }
-
-    /// What to look at.
-    pub const fn advice(self) -> &'static str {
-        match self {
-            Self::Firmware => {
-                "Look at the path between them: TFTP (UDP 69) or HTTP blocked by a firewall, a second DHCP server that answers first, \
-                 or a loader that this firmware does not take (wrong architecture, Secure Boot)."
-            }
-            Self::Loader => {
-                "Look whether kernel and initrd exist and fit this machine: a missing artifact, HTTP blocked after TFTP worked, too \
-                 little memory, a driver that the initrd lacks, or kernel arguments that name no answer file."
-            }
-            Self::Template => {
-                "Look at the installer's console and the build's log: a syntax error in the answer file, a post script that fails, a \
-                 callback that cannot reach this server, or an installer that reboots on errors."
-            }
-            Self::LocalBoot => {
-                "Look at the disk and the boot order: the disk does not boot (no boot loader, wrong disk, BIOS or UEFI mismatch), or \
-                 the network comes before it. Another way to start the disk can be set (disk_boot)."
-            }
+        LoopClass::Loader => {
+            "Look whether kernel and initrd exist and fit this machine: a missing artifact, HTTP blocked after TFTP worked, too \
+             little memory, a driver that the initrd lacks, or kernel arguments that name no answer file."
+        }
+        LoopClass::Template => {
+            "Look at the installer's console and the build's log: a syntax error in the answer file, a post script that fails, a \
+             callback that cannot reach this server, or an installer that reboots on errors."
+        }
+        LoopClass::LocalBoot => {
+            "Look at the disk and the boot order: the disk does not boot (no boot loader, wrong disk, BIOS or UEFI mismatch), or \
+             the network comes before it. Another way to start the disk can be set (disk_boot)."
         }
     }
 }
@@ -78,7 +54,7 @@ impl Class {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loop {
     /// Which.
-    pub class: Class,
+    pub class: LoopClass,
     /// How often by now, from 1.
     pub attempt: u32,
     /// The build's stage so far, where a build is open.
@@ -87,6 +63,13 @@ pub struct Loop {
     pub halted: bool,
     /// Evidence and advice for people.
     pub text: String,
+}
+
+impl Loop {
+    /// What the lifecycle is told; it keeps the tally, raises the issue and, if `halted`, ends the build.
+    pub fn event(&self, session: SessionId) -> Event {
+        Event::LoopSeen { class: self.class, halt: self.halted, text: self.text.clone(), session }
+    }
 }
 
 /// What asking again means.
@@ -104,7 +87,7 @@ pub enum Verdict {
     ProbablyBuilt(String),
 }
 
-/// A verdict and the host with its tally, issue and expectations brought up to date.
+/// A verdict, and the host with one expected boot less if that excused it. A loop is not yet in the host: see [`Loop::event`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judged {
     /// The next host.
@@ -164,7 +147,8 @@ pub fn used(host: &Host, session: SessionId, document: &str, now: Timestamp) -> 
     next
 }
 
-/// An operator's `rearm`: what was used counts as never used, and the tally begins again.
+/// What `rearm` means for sessions and uses: none of them counts for the build any more. For the next host of the lifecycle's
+/// `RearmBuild`, which resets the tally; doing it twice does no harm.
 pub fn rearm(host: &Host) -> Host {
     let mut next = host.clone();
     if let Some(build) = next.build.as_mut().filter(|build| build.is_open()) {
@@ -174,15 +158,6 @@ pub fn rearm(host: &Host) -> Host {
         next.sessions.iter_mut().filter(|one| one.build == Some(id)).for_each(|one| one.build = None);
         next.sessions.iter_mut().for_each(|one| one.system_seen = None);
         next.settle(IssueKind::BootLoop);
-    }
-    next
-}
-
-/// A callback announced another boot that is no loop.
-pub fn announce(host: &Host) -> Host {
-    let mut next = host.clone();
-    if let Some(build) = next.build.as_mut().filter(|build| build.is_open()) {
-        build.expected_boots = build.expected_boots.saturating_add(1);
     }
     next
 }
@@ -212,14 +187,14 @@ pub fn local_boot(host: &Host, now: Timestamp) -> Option<Loop> {
     let recent = |one: &&Session| one.reached == Reached::Disk && now.duration_since(one.opened_at) <= WINDOW;
     let boots = host.sessions.iter().filter(recent).count();
     (boots > BOOTS).then(|| Loop {
-        class: Class::LocalBoot,
+        class: LoopClass::LocalBoot,
         attempt: u32::try_from(boots - BOOTS).unwrap_or(u32::MAX),
         stage: None,
         halted: false,
         text: format!(
             "Local-boot loop: sent to its disk {boots} times within {} minutes and back on the network each time. {}",
             WINDOW.as_mins(),
-            Class::LocalBoot.advice()
+            advice(LoopClass::LocalBoot)
         ),
     })
 }
@@ -261,7 +236,7 @@ fn judge(host: &Host, build: &Build, session: SessionId, policy: LoopPolicy, now
     if let Some(text) = probably_built(host, now) {
         return Judged::unchanged(host, Verdict::ProbablyBuilt(text));
     }
-    count(host, build, session, policy, now)
+    count(host, build, session, policy)
 }
 
 /// One announced boot is used up.
@@ -282,7 +257,7 @@ fn first_sign(host: &Host, build: &Build) -> Option<Timestamp> {
     stage.into_iter().chain(session).min()
 }
 
-fn count(host: &Host, build: &Build, session: SessionId, policy: LoopPolicy, now: Timestamp) -> Judged {
+fn count(host: &Host, build: &Build, session: SessionId, policy: LoopPolicy) -> Judged {
     let attempt = build.loops.count.saturating_add(1);
     let halted = match policy {
         LoopPolicy::Warn => false,
@@ -291,51 +266,42 @@ fn count(host: &Host, build: &Build, session: SessionId, policy: LoopPolicy, now
     };
     let before = previous(host, build, session);
     let class = before.map_or_else(|| class_of_stage(build.stage), |before| class_of(before.reached));
-    let text = format!("{} {}", evidence(class, before, build, attempt), class.advice());
-    let found = Loop { class, attempt, stage: Some(build.stage), halted, text };
-    let mut next = host.clone();
-    if let Some(build) = next.build.as_mut() {
-        build.loops.count = attempt;
-        build.loops.last_stage = Some(build.stage);
-        build.loops.halted = halted;
-        build.loops.session = Some(session);
-    }
-    next.raise(IssueKind::BootLoop, found.text.clone(), now);
-    Judged { host: next, verdict: Verdict::Loop(found) }
+    let text = format!("{} {}", evidence(class, before, build, attempt), advice(class));
+    Judged::unchanged(host, Verdict::Loop(Loop { class, attempt, stage: Some(build.stage), halted, text }))
 }
 
-const fn class_of(reached: Reached) -> Class {
+const fn class_of(reached: Reached) -> LoopClass {
     match reached {
-        Reached::Dhcp => Class::Firmware,
-        Reached::Loader | Reached::Script | Reached::Kernel => Class::Loader,
-        Reached::Document | Reached::Disk => Class::Template,
+        Reached::Dhcp => LoopClass::Firmware,
+        Reached::Loader | Reached::Script | Reached::Kernel => LoopClass::Loader,
+        Reached::Document | Reached::Disk => LoopClass::Template,
     }
 }
 
-fn class_of_stage(stage: Stage) -> Class {
+fn class_of_stage(stage: Stage) -> LoopClass {
     match stage {
-        Stage::BuildEnabled | Stage::VmRequested | Stage::VmCreated | Stage::SshStarted | Stage::Dhcp => Class::Firmware,
-        Stage::BootloaderSent | Stage::IpxeScriptSent | Stage::KernelInitrdSent => Class::Loader,
+        Stage::BuildEnabled | Stage::VmRequested | Stage::VmCreated | Stage::SshStarted | Stage::Dhcp => LoopClass::Firmware,
+        Stage::BootloaderSent | Stage::IpxeScriptSent | Stage::KernelInitrdSent => LoopClass::Loader,
         Stage::ProvisionTemplateSent
         | Stage::PreRunning
         | Stage::Installing
         | Stage::PostRunning
         | Stage::FinishSent
         | Stage::Built
-        | Stage::LocalBoot => Class::Template,
+        | Stage::LocalBoot => LoopClass::Template,
     }
 }
 
-fn evidence(class: Class, before: Option<&Session>, build: &Build, attempt: u32) -> String {
+fn evidence(class: LoopClass, before: Option<&Session>, build: &Build, attempt: u32) -> String {
     let what = match (class, before.map(|one| one.reached)) {
-        (Class::Firmware, _) => "its firmware asked by DHCP, but never fetched its loader".to_owned(),
-        (Class::Loader, Some(Reached::Loader)) => "its loader arrived, but never asked for its script".to_owned(),
-        (Class::Loader, Some(Reached::Kernel)) => "kernel and initrd arrived, but the installer never asked for its answer file".to_owned(),
-        (Class::Loader, _) => match before.map_or(&[][..], |one| &one.arrived) {
+        (LoopClass::Firmware, _) => "its firmware asked by DHCP, but never fetched its loader".to_owned(),
+        (LoopClass::Loader, Some(Reached::Loader)) => "its loader arrived, but never asked for its script".to_owned(),
+        (LoopClass::Loader, Some(Reached::Kernel)) => "kernel and initrd arrived, but the installer never asked for its answer file".to_owned(),
+        (LoopClass::Loader, _) => match before.map_or(&[][..], |one| &one.arrived) {
             [] => "it had its script, but neither kernel nor initrd arrived whole".to_owned(),
             some => format!("it had its script, but of kernel and initrd only {} arrived whole", some.join(", ")),
         },
-        (Class::Template | Class::LocalBoot, _) => {
+        (LoopClass::Template | LoopClass::LocalBoot, _) => {
             let names: Vec<&str> = build.used.keys().map(String::as_str).filter(|name| *name != SCRIPT).collect();
             format!(
                 "it had used {}, came to stage {} and never reported built",
@@ -346,10 +312,10 @@ fn evidence(class: Class, before: Option<&Session>, build: &Build, attempt: u32)
     };
     let when = before.map_or_else(String::new, |one| format!(" (power-on of {:.0})", one.opened_at));
     let title = match class {
-        Class::Firmware => "Firmware loop",
-        Class::Loader => "Loader loop",
-        Class::Template => "Template loop",
-        Class::LocalBoot => "Local-boot loop",
+        LoopClass::Firmware => "Firmware loop",
+        LoopClass::Loader => "Loader loop",
+        LoopClass::Template => "Template loop",
+        LoopClass::LocalBoot => "Local-boot loop",
     };
     format!("{title}, no. {attempt}: it was switched on again after {what}{when}.")
 }

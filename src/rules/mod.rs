@@ -2,13 +2,13 @@
 //!
 //! Each module is one decision with its table and its reasons; the stories in `app` load what it needs and save what it says.
 
-pub mod display;
-pub mod lifecycle;
-pub mod render;
 pub mod boot;
+pub mod display;
 pub mod expiry;
 pub mod inherit;
+pub mod lifecycle;
 pub mod loops;
+pub mod render;
 pub mod session;
 pub mod lease;
 pub mod loaders;
