@@ -5,3 +5,4 @@
 pub mod display;
 pub mod lifecycle;
 pub mod render;
+pub mod transfer;
