@@ -14,3 +14,4 @@ pub mod lease;
 pub mod loaders;
 
 pub mod quirks;
+pub mod transfer;

@@ -3,3 +3,4 @@
 //! Each edge spells bytes into the model, calls one story and spells its answer; it decides nothing.
 
 pub mod http;
+pub mod tftp;
