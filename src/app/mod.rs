@@ -1,6 +1,22 @@
 //! The stories: one file each, load → decide → save → answer. No sockets, no HTTP words.
 //!
-//! Only here does a host change, and only through `rules::lifecycle` and its neighbours.
+//! Only here does a host change, and only through `rules::lifecycle` and its neighbours. A story reads a host, lets the rules decide on that
+//! reading, and saves on condition that nobody changed the host meanwhile; if somebody did, it reads and decides again.
 
+pub mod action;
+pub mod answer;
+pub mod artifact;
+pub mod callback;
+pub mod document;
+pub mod draft;
+pub mod hosts;
+pub mod house;
+pub mod journal;
 pub mod metrics;
+pub mod scene;
+pub mod script;
+pub mod sweep;
 pub mod templates;
+
+pub use answer::{Failure, Fault, Refusal, Told};
+pub use house::{House, Saved};

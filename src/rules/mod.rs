@@ -6,12 +6,12 @@ pub mod boot;
 pub mod display;
 pub mod expiry;
 pub mod inherit;
+pub mod lease;
 pub mod lifecycle;
+pub mod loaders;
 pub mod loops;
+pub mod quirks;
+pub mod removal;
 pub mod render;
 pub mod session;
-pub mod lease;
-pub mod loaders;
-
-pub mod quirks;
 pub mod transfer;

@@ -1,0 +1,143 @@
+//! How a story ends when it does not end well: refused, or failed.
+//!
+//! A *refusal* means that the world is fine and the answer is no; a *fault* that we could not look or could not keep it. The two never
+//! share a path: an edge maps each once, in one exhaustive `match`.
+
+use crate::{
+    model::{BuildId, Role, TemplateFault},
+    rules::{lifecycle::Why, removal::Keep},
+    store::StoreFault,
+};
+
+/// The end of a story that did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The answer is no.
+    #[error(transparent)]
+    Refusal(#[from] Refusal),
+    /// We could not look, or could not keep it.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<StoreFault> for Failure {
+    // `?` on a read of the store, without naming the step between.
+    fn from(fault: StoreFault) -> Self {
+        Self::Fault(Fault::Store(fault))
+    }
+}
+
+/// How every story answers.
+pub type Told<T> = Result<T, Failure>;
+
+/// Why the answer is no; one sentence each.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Refusal {
+    /// Nothing of that name.
+    #[error("there is no {noun} {name:?}")]
+    Unknown {
+        /// `host`, `build`, `profile` …
+        noun: &'static str,
+        /// What was asked for.
+        name: String,
+    },
+    /// The lifecycle's table says no.
+    #[error("{0}")]
+    Lifecycle(Why),
+    /// Somebody else changed it meanwhile.
+    #[error("the host is at version {have}, not {want}; read it again and repeat")]
+    Version {
+        /// What it is at.
+        have: u64,
+        /// What `If-Match` said.
+        want: u64,
+    },
+    /// A build is open.
+    #[error("build {build} is open; cancel it or wait for its end")]
+    BuildOpen {
+        /// Which.
+        build: BuildId,
+    },
+    /// The role does not suffice.
+    #[error("this needs the role {needs:?}")]
+    Role {
+        /// Which would.
+        needs: Role,
+    },
+    /// What was sent is not right.
+    #[error("{field}: {text}")]
+    Invalid {
+        /// Where.
+        field: String,
+        /// What to do.
+        text: String,
+    },
+    /// A template does not render for this host.
+    #[error("{0}")]
+    Template(TemplateFault),
+    /// A document, kernel or script that only an open build may have.
+    #[error("{0}")]
+    Closed(String),
+    /// It would need the live image.
+    #[error("this would begin {state}, which needs the live image, and this server has none")]
+    NoLiveImage {
+        /// The state that would begin.
+        state: &'static str,
+    },
+    /// The record may not go.
+    #[error("{0}")]
+    Keep(Keep),
+    /// It is in use.
+    #[error("{noun} {name} is used by {by}")]
+    InUse {
+        /// What.
+        noun: &'static str,
+        /// Its name.
+        name: String,
+        /// By whom.
+        by: String,
+    },
+}
+
+/// A refusal of what was sent.
+pub fn invalid(field: &str, text: &str) -> Failure {
+    Refusal::Invalid { field: field.into(), text: text.into() }.into()
+}
+
+impl Refusal {
+    /// The stable word of the API's `code`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unknown { .. } => "not_found",
+            Self::Lifecycle(why) => why.code(),
+            Self::Version { .. } => "version_mismatch",
+            Self::BuildOpen { .. } => "build_open",
+            Self::Role { .. } => "role_too_low",
+            Self::Invalid { .. } => "invalid",
+            Self::Template(_) => "template",
+            Self::Closed(_) => "closed",
+            Self::NoLiveImage { .. } => "no_live_image",
+            Self::Keep(keep) => keep.code(),
+            Self::InUse { .. } => "in_use",
+        }
+    }
+}
+
+/// Why we could not look or could not keep it.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreFault),
+    /// A file.
+    #[error("{path}: {source}")]
+    File {
+        /// Which.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Others changed the same host again and again.
+    #[error("the host was changed by others {0} times in a row; ask again")]
+    Contended(usize),
+}

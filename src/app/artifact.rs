@@ -1,0 +1,129 @@
+//! Kernels, initrds and trees: who may fetch them, and what their arrival proves.
+//!
+//! Kernel and initrds of a host's profile are given to that host only while its build is open; everything else on the shelf is public
+//! on the boot network. The last byte of the last of them moves the build to `kernel_initrd_sent`.
+
+use std::{net::Ipv4Addr, sync::Arc};
+
+use super::{
+    Failure, Fault, House, Refusal, Told,
+    draft::Draft,
+    house::{Pen, Saved},
+};
+use crate::{
+    model::{Actor, ArtifactRef, Host, HostId, LoopPolicy, Reached, SessionId, Stage, What},
+    rules::{inherit::Effective, lifecycle::Event, session::Sign},
+    store::{
+        Writes,
+        shelf::artifacts::{ArtifactFault, Opened},
+    },
+};
+
+/// A fetch whose course is worth recording.
+#[derive(Debug, Clone)]
+pub struct Fetch {
+    artifact: ArtifactRef,
+    host: HostId,
+    session: Option<SessionId>,
+    size_bytes: u64,
+}
+
+/// How a fetch ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FetchEnd {
+    /// Its last byte went out.
+    Whole,
+    /// The client went away after so many bytes.
+    Broken {
+        /// Bytes that went out.
+        sent_bytes: u64,
+    },
+}
+
+impl House {
+    /// Opens a file of the shelf for whoever may have it. `Fetch` is there if a known host asks.
+    pub async fn artifact(&self, artifact: &ArtifactRef, session: Option<SessionId>, peer: Ipv4Addr) -> Told<(Opened, Option<Fetch>)> {
+        let host = self.fetcher(session, peer)?;
+        if let Some(host) = &host {
+            self.may_fetch(host, artifact, session, peer).await?;
+        }
+        let opened = self.artifacts.file(artifact).map_err(|fault| refuse(artifact, fault))?;
+        let fetch = host.map(|host| Fetch { artifact: artifact.clone(), host: host.id, session, size_bytes: opened.size_bytes });
+        Ok((opened, fetch))
+    }
+
+    /// Who fetches: by the session in the URL, else by the address we lent.
+    fn fetcher(&self, session: Option<SessionId>, peer: Ipv4Addr) -> Told<Option<Arc<Host>>> {
+        if let Some(host) = session.map(|session| self.store.host_by_session(session)).transpose()?.flatten() {
+            return Ok(Some(host));
+        }
+        let mac = self.book().holder(peer);
+        Ok(mac.map(|mac| self.store.host_by_mac(mac)).transpose()?.flatten())
+    }
+
+    async fn may_fetch(&self, host: &Arc<Host>, artifact: &ArtifactRef, session: Option<SessionId>, peer: Ipv4Addr) -> Told<()> {
+        let scene = self.scene(host.clone(), None, Some(peer))?;
+        let boots = |profile: &Effective| profile.kernel.iter().chain(&profile.initrds).any(|file| file == artifact);
+        if !scene.effective().is_some_and(boots) {
+            return Ok(());
+        }
+        let Err(refusal) = self.admits(host, &scene, session) else { return Ok(()) };
+        let mut draft = Draft::of(self, host.clone(), Actor::Host { mac: None, proven: false }, scene.now);
+        self.note_refusal(&mut draft, session, &refusal, &artifact.to_string());
+        // Stale: somebody else wrote meanwhile, and the next refusal will be noted instead.
+        let _: Saved = draft.save().await?;
+        Err(refusal.into())
+    }
+
+    /// Shows how far a long fetch is, for whoever watches. Evidence only: it changes nothing and waits for nobody.
+    pub async fn fetch_progress(&self, fetch: &Fetch, sent_bytes: u64) -> Told<()> {
+        let Some(host) = self.store.host(fetch.host)? else { return Ok(()) };
+        let what = transfer(fetch, "progress", sent_bytes);
+        let percent = sent_bytes.saturating_mul(100).checked_div(fetch.size_bytes).unwrap_or(100);
+        let pen = Pen::new(Actor::Host { mac: None, proven: false }, self.now()).of(&host);
+        let fact = pen.write(what, format!("{} {percent} %", fetch.artifact));
+        self.store.write(Box::new(move |_| Writes { facts: vec![fact], ..Writes::default() })).await?;
+        Ok(())
+    }
+
+    /// Records how a fetch ended; the last of kernel and initrds moves the build.
+    pub async fn fetch_ended(&self, fetch: &Fetch, end: FetchEnd) -> Told<()> {
+        let find = |house: &Self| house.find(&fetch.host.to_string());
+        self.draft(&Actor::Host { mac: None, proven: false }, find, |draft| match end {
+            FetchEnd::Broken { sent_bytes } => {
+                let text = format!("{} broke off after {sent_bytes} of {} bytes", fetch.artifact, fetch.size_bytes);
+                draft.note(transfer(fetch, "aborted", sent_bytes), text);
+                Ok(())
+            }
+            FetchEnd::Whole => self.arrived(fetch, draft),
+        })
+        .await
+    }
+
+    fn arrived(&self, fetch: &Fetch, draft: &mut Draft<'_>) -> Told<()> {
+        let scene = self.scene(draft.seen.clone(), None, None)?;
+        let wanted = scene.effective().map(Effective::boot_files).unwrap_or_default();
+        let sign = Sign::ArtifactDone { session: fetch.session, path: fetch.artifact.to_string(), wanted };
+        let observed = draft.observe(&sign, LoopPolicy::Warn);
+        draft.note(transfer(fetch, "done", fetch.size_bytes), format!("{} arrived whole, {} bytes", fetch.artifact, fetch.size_bytes));
+        if let (Some(Reached::Kernel), Some(build)) = (observed.advanced, draft.host.open_build().map(|build| build.id)) {
+            let evidence = "the last bytes of kernel and initrds were sent".to_owned();
+            draft.advance(&Event::StageSeen { stage: Stage::KernelInitrdSent, evidence, build });
+        }
+        Ok(())
+    }
+}
+
+fn transfer(fetch: &Fetch, outcome: &str, sent_bytes: u64) -> What {
+    What::Transfer { file: fetch.artifact.to_string(), outcome: outcome.into(), sent_bytes, size_bytes: fetch.size_bytes }
+}
+
+/// A missing file is a refusal; a disk that does not answer is a fault.
+fn refuse(artifact: &ArtifactRef, fault: ArtifactFault) -> Failure {
+    match fault {
+        ArtifactFault::Io { path, source } => Fault::File { path: path.display().to_string(), source }.into(),
+        ArtifactFault::NotThere(_) | ArtifactFault::Outside(_) | ArtifactFault::NotAFile(_) | ArtifactFault::Different { .. } => {
+            Refusal::Unknown { noun: "artifact", name: artifact.to_string() }.into()
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! A draft: a copy of a host on which the rules are tried one after the other, with the journal facts they bring. Nothing is real until
+//! `House::save` has it.
+//!
+//! Every story that changes a host because of traffic works on one: signs go to `rules::session`, circles to `rules::loops`, stages and
+//! callbacks to `rules::lifecycle`.
+
+use std::sync::Arc;
+
+use super::house::{House, Pen, Saved};
+use super::{Fault, Told};
+use crate::{
+    model::{Actor, Fact, Host, LoopPolicy, SessionId, Timestamp, What},
+    rules::{
+        lifecycle::{self, Ask, Event, Verdict, Why},
+        loops::{self, Judged},
+        session::{self, Observed, Sign},
+    },
+    store::{Body, Writes},
+};
+
+/// A host as it may become.
+pub struct Draft<'h> {
+    house: &'h House,
+    /// The host as it was read.
+    pub seen: Arc<Host>,
+    /// The host as it would be.
+    pub host: Host,
+    /// What would stand in the journal.
+    pub facts: Vec<Fact>,
+    /// Bodies to keep.
+    pub bodies: Vec<Body>,
+    actor: Actor,
+    now: Timestamp,
+}
+
+impl<'h> Draft<'h> {
+    /// A draft of `seen`, changed by `actor`.
+    pub fn of(house: &'h House, seen: Arc<Host>, actor: Actor, now: Timestamp) -> Self {
+        Self { house, host: Host::clone(&seen), seen, facts: Vec::new(), bodies: Vec::new(), actor, now }
+    }
+
+    /// Notes a fact.
+    pub fn note(&mut self, what: What, text: impl Into<String>) {
+        let fact = Pen::new(self.actor.clone(), self.now).of(&self.host).write(what, text);
+        self.facts.push(fact);
+    }
+
+    /// Puts a sign into the host's boot sessions; a session that opens is judged at once.
+    pub fn observe(&mut self, sign: &Sign, policy: LoopPolicy) -> Observed {
+        let observed = session::observe(&self.host, sign, self.house.world.session_id(), self.now);
+        self.host = observed.host.clone();
+        if let (true, Some(session)) = (observed.opened, observed.session) {
+            let how = self.host.session().map_or("unknown", |session| opener(session.opener));
+            self.note(What::SessionOpened, format!("boot session {session} opened by {how}"));
+            // A machine that boots is there (O1); whether that moves anything is the table's to say.
+            self.advance(&Event::Contact { tested: false });
+            let judged = loops::on_opening(&self.host, session, policy, self.now);
+            self.judge(judged, session);
+        }
+        observed
+    }
+
+    /// Takes a verdict over templates or sessions in: a circle goes through the lifecycle, everything else only updates the tally.
+    /// Whether the host is in a circle.
+    pub fn judge(&mut self, judged: Judged, session: SessionId) -> bool {
+        let Some(found) = judged.found().cloned() else {
+            self.host = judged.host;
+            return false;
+        };
+        self.advance(&Event::LoopSeen { class: class(found.class), halt: found.halted, text: found.text, session });
+        true
+    }
+
+    /// Lets the lifecycle decide on one event; whether the host moved.
+    pub fn event(&mut self, event: &Event) -> Result<bool, Why> {
+        let ask = Ask { actor: &self.actor, now: self.now, times: &self.house.times };
+        match lifecycle::decide(event, &self.host, &ask) {
+            Verdict::Refuse(why) => Err(why),
+            Verdict::Stay(_) => Ok(false),
+            Verdict::Go(go) => {
+                self.host = go.host;
+                for (what, text) in go.notes {
+                    self.note(what, text);
+                }
+                Ok(true)
+            }
+        }
+    }
+
+    /// Lets the lifecycle decide where its "no" is worth a line in the journal and nothing more.
+    pub fn advance(&mut self, event: &Event) {
+        if let Err(why) = self.event(event) {
+            self.note(What::Refused { why: why.code().into() }, why.to_string());
+        }
+    }
+
+    /// Forgets everything that was drafted.
+    pub fn forget(&mut self) {
+        self.host = Host::clone(&self.seen);
+        self.facts.clear();
+        self.bodies.clear();
+    }
+
+    /// Makes it real, if the host is still as it was read.
+    pub async fn save(self) -> Result<Saved, Fault> {
+        if self.host == *self.seen && self.facts.is_empty() {
+            return Ok(Saved::Done(Vec::new()));
+        }
+        let writes = Writes { facts: self.facts, bodies: self.bodies, ..Writes::default() };
+        self.house.save(&self.seen, Some(self.host), writes).await
+    }
+}
+
+const fn class(class: loops::Class) -> crate::model::LoopClass {
+    match class {
+        loops::Class::Firmware => crate::model::LoopClass::Firmware,
+        loops::Class::Loader => crate::model::LoopClass::Loader,
+        loops::Class::Template => crate::model::LoopClass::Template,
+        loops::Class::LocalBoot => crate::model::LoopClass::LocalBoot,
+    }
+}
+
+const fn opener(opener: crate::model::Opener) -> &'static str {
+    match opener {
+        crate::model::Opener::Firmware => "a firmware's DHCP request",
+        crate::model::Opener::Ipxe => "an iPXE's DHCP request",
+        crate::model::Opener::Http => "an HTTP request without a session",
+    }
+}
+
+impl House {
+    /// Reads a host, drafts what `tell` says, saves it; again from the beginning if somebody changed the host meanwhile.
+    pub async fn draft<R>(&self, actor: &Actor, find: impl Fn(&Self) -> Told<Arc<Host>>, tell: impl Fn(&mut Draft<'_>) -> Told<R>) -> Told<R> {
+        for _ in 0..super::house::TRIES {
+            let mut draft = Draft::of(self, find(self)?, actor.clone(), self.now());
+            let told = tell(&mut draft);
+            // A refusal may have left facts worth keeping: they are saved before it is told.
+            if let Saved::Done(_) = draft.save().await? {
+                return told;
+            }
+        }
+        Err(Fault::Contended(super::house::TRIES).into())
+    }
+}

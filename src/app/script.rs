@@ -1,0 +1,303 @@
+//! The iPXE script: a machine asks what to do, and always gets a valid script, also when the answer is "we cannot say".
+//!
+//! load (who asks, its surroundings) → decide (session, loops, boot) → render → save (stage, session) → answer. A script is rendered before
+//! anything is saved: a stage is never recorded for a script that could not be made.
+
+use std::{net::Ipv4Addr, sync::Arc};
+
+use serde_json::{Value, json};
+
+use super::{
+    Failure, House, Told,
+    draft::Draft,
+    house::{Pen, Saved, TRIES},
+    scene::{Pass, Scene, Secrets},
+};
+use crate::{
+    model::{Actor, Arch, DiskBoot, Firmware, Hold, Host, Mac, Plan, SessionId, SmbiosUuid, Stage, Transport, What},
+    rules::{boot, lifecycle::Event, loops, session::Sign},
+    store::Writes,
+};
+
+/// What a machine says of itself when it asks for its script.
+#[derive(Debug, Clone)]
+pub struct ScriptAsk {
+    /// `mac=`.
+    pub mac: Option<Mac>,
+    /// `uuid=`.
+    pub uuid: Option<SmbiosUuid>,
+    /// `serial=`.
+    pub serial: Option<String>,
+    /// `arch=`.
+    pub arch: Option<Arch>,
+    /// The session's nonce.
+    pub session: Option<SessionId>,
+    /// Where it asks from.
+    pub peer: Ipv4Addr,
+    /// Our address that it asked.
+    pub server: Ipv4Addr,
+}
+
+/// What it gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Script {
+    /// A whole iPXE script.
+    pub text: String,
+    /// What it does, in a word: a plan's word, `unknown` or `fault`.
+    pub word: &'static str,
+    /// The plan is "not found": the edge answers 404, so that the loader gives up.
+    pub not_found: bool,
+}
+
+impl House {
+    /// The script for whoever asks.
+    pub async fn script(&self, ask: &ScriptAsk) -> Script {
+        let told = self.script_or_failure(ask).await;
+        told.unwrap_or_else(|failure| {
+            tracing::error!(peer = %ask.peer, mac = ?ask.mac, why = %failure, "no script could be made");
+            self.excuse(ask, &failure)
+        })
+    }
+
+    async fn script_or_failure(&self, ask: &ScriptAsk) -> Told<Script> {
+        for _ in 0..TRIES {
+            let (host, doubt) = match self.identify(ask)? {
+                Who::Stranger => return self.script_for_stranger(ask).await,
+                Who::Known { host, doubt } => (host, doubt),
+            };
+            let scene = self.scene(host.clone(), Some(ask.server), Some(ask.peer))?;
+            let actor = Actor::Host { mac: ask.mac, proven: false };
+            let mut draft = Draft::of(self, host, actor, scene.now);
+            let script = self.tell_script(ask, &scene, doubt.as_deref(), &mut draft);
+            if let Saved::Done(_) = draft.save().await? {
+                return Ok(script);
+            }
+        }
+        Err(super::Fault::Contended(TRIES).into())
+    }
+
+    fn tell_script(&self, ask: &ScriptAsk, scene: &Scene, doubt: Option<&str>, draft: &mut Draft<'_>) -> Script {
+        let policy = scene.effective().map(|profile| profile.loop_policy).unwrap_or_default();
+        let observed = draft.observe(&Sign::Script { session: ask.session, arch: ask.arch }, policy);
+        let session = observed.session;
+        if let Some(session) = session {
+            let judged = loops::on_template(&draft.host, session, loops::SCRIPT, policy, scene.now);
+            draft.judge(judged, session);
+        }
+        let facts = boot::Facts {
+            host: Some(&draft.host),
+            doubt,
+            profile: scene.effective(),
+            network: scene.network.as_deref(),
+            firmware: ipxe(ask, &draft.host, session),
+            live_image: false,
+            now: scene.now,
+        };
+        let plan = boot::decide(&facts);
+        let scene = scene.with(Arc::new(draft.host.clone()));
+        match self.render_plan(&plan, &scene, ask, session) {
+            Ok(text) => {
+                self.keep_script(&plan, &text, session, draft, scene.now);
+                Script { word: plan.word(), not_found: matches!(plan, Plan::Local { how: DiskBoot::NotFound, .. }), text }
+            }
+            Err(text) => {
+                draft.note(What::Refused { why: "script_template".into() }, format!("the script for plan {} does not render: {text}", plan.word()));
+                let plan = Plan::Hold { hold: Hold::Fault { text } };
+                Script {
+                    text: self.render_plan(&plan, &scene, ask, session).unwrap_or_else(|_| last_resort(&scene.url)),
+                    word: "fault",
+                    not_found: false,
+                }
+            }
+        }
+    }
+
+    /// Records what the script that was just rendered means for the host.
+    fn keep_script(&self, plan: &Plan, text: &str, session: Option<SessionId>, draft: &mut Draft<'_>, now: crate::model::Timestamp) {
+        let sha256 = crate::model::token::sha256_hex(text.as_bytes());
+        let said = format!("script for plan {}: {}", plan.word(), reason(plan));
+        let evidence = session.map_or_else(|| "script asked for".to_owned(), |session| format!("script asked for by session {session}"));
+        let stage = match plan {
+            Plan::Install => Some(Stage::IpxeScriptSent),
+            Plan::Local { .. } => draft.host.build.as_ref().filter(|build| build.stage == Stage::Built).map(|_| Stage::LocalBoot),
+            Plan::Live { .. } | Plan::Hold { .. } | Plan::Wait { .. } | Plan::NoAnswer { .. } => None,
+        };
+        draft.note(What::Served { document: loops::SCRIPT.into(), sha256, again: false }, said);
+        if let (Some(stage), Some(build)) = (stage, draft.host.build.as_ref().map(|build| build.id)) {
+            draft.advance(&Event::StageSeen { stage, evidence, build });
+        }
+        let Some(session) = session else { return };
+        draft.host = crate::rules::session::answered(&draft.host, session, plan.word());
+        match plan {
+            Plan::Install => draft.host = loops::used(&draft.host, session, loops::SCRIPT, now),
+            Plan::Local { .. } => self.sent_to_disk(draft, session, now),
+            Plan::Live { .. } | Plan::Hold { .. } | Plan::Wait { .. } | Plan::NoAnswer { .. } => {}
+        }
+    }
+
+    fn sent_to_disk(&self, draft: &mut Draft<'_>, session: SessionId, now: crate::model::Timestamp) {
+        let observed = draft.observe(&Sign::SentToDisk { session: Some(session) }, crate::model::LoopPolicy::Warn);
+        if observed.advanced.is_none() {
+            return;
+        }
+        if let Some(found) = loops::local_boot(&draft.host, now) {
+            draft.advance(&Event::LoopSeen { class: crate::model::LoopClass::LocalBoot, halt: false, text: found.text, session });
+        }
+    }
+
+    /// Renders the template of a plan; an error is one sentence with its place.
+    pub(super) fn render_plan(&self, plan: &Plan, scene: &Scene, ask: &ScriptAsk, session: Option<SessionId>) -> Result<String, String> {
+        let token = scene.host.open_build().map(|build| self.keys.build_token(build.id));
+        let pass = Pass { token: token.as_ref().filter(|_| *plan == Plan::Install), session };
+        let mut context = scene.context(pass, Secrets::Shown);
+        let catalog = self.templates.catalog();
+        let words = match plan {
+            Plan::Install => self.install_words(&catalog, scene, &context, session)?,
+            Plan::Local { how, .. } => json!({ "how": how }),
+            Plan::Wait { secs, .. } => json!({ "secs": secs }),
+            Plan::Hold { .. } => json!({ "secs": boot::RETRY_SECS }),
+            Plan::Live { .. } | Plan::NoAnswer { .. } => json!({}),
+        };
+        lay(&mut context, words);
+        lay(&mut context, common(plan, scene, ask, session));
+        let name = match plan {
+            Plan::NoAnswer { .. } => "ipxe/hold.ipxe".to_owned(),
+            plan => format!("ipxe/{}.ipxe", plan.word()),
+        };
+        let rendered = catalog.render(&name, &context).map_err(|fault| fault.to_string());
+        self.metrics.rendered(if rendered.is_ok() { "ok" } else { "fault" });
+        rendered
+    }
+
+    fn install_words(
+        &self,
+        catalog: &crate::rules::render::Catalog,
+        scene: &Scene,
+        context: &Value,
+        session: Option<SessionId>,
+    ) -> Result<Value, String> {
+        let profile = scene.effective().ok_or("the profile does not resolve")?;
+        let kernel = profile.kernel.as_ref().ok_or_else(|| format!("profile {} names no kernel", profile.name))?;
+        for file in profile.kernel.iter().chain(&profile.initrds) {
+            self.artifacts.file(file).map_err(|fault| fault.to_string())?;
+        }
+        let query = session.map_or_else(String::new, |session| format!("?s={session}"));
+        let url = |file: &crate::model::ArtifactRef| format!("{}/artifact/{file}{query}", scene.url);
+        let label = format!("args of profile {}", profile.name);
+        let args = catalog.render_text(&label, profile.args.as_deref().unwrap_or(""), context).map_err(|fault| fault.to_string())?;
+        let initrds: Vec<_> =
+            profile.initrds.iter().enumerate().map(|(index, file)| json!({ "name": format!("initrd{index}"), "url": url(file) })).collect();
+        let callback = context["callback"].as_str().unwrap_or_default();
+        Ok(json!({ "kernel": url(kernel), "args": args.trim(), "initrds": initrds, "progress": format!("{callback}/progress/kernel_initrd_sent") }))
+    }
+
+    async fn script_for_stranger(&self, ask: &ScriptAsk) -> Told<Script> {
+        let settings = self.store.settings()?;
+        let network = settings.networks.values().find(|network| network.subnet.contains(&ask.peer));
+        let facts = boot::Facts {
+            host: None,
+            doubt: None,
+            profile: None,
+            network: network.map(AsRef::as_ref),
+            firmware: firmware(ask.arch.unwrap_or(Arch::Unknown)),
+            live_image: false,
+            now: self.now(),
+        };
+        let plan = boot::decide(&facts);
+        let url = self.config.boot_url(network.and_then(|network| network.server).unwrap_or(ask.server));
+        let how = if let Plan::Local { how, .. } = &plan { *how } else { boot::disk_boot(None, None, facts.firmware.arch) };
+        let context = json!({
+            "plan": "unknown", "reason": reason(&plan), "how": how, "host": { "mac": ask.mac, "name": "unknown" }, "state": "unknown", "stage": "none",
+            "server": { "url": url, "address": ask.server, "version": env!("CARGO_PKG_VERSION") }, "secs": boot::RETRY_SECS,
+            "time": self.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(), "page": url, "retry": retry(&url, ask, None), "params": {}, "network": {},
+        });
+        let text = self.templates.catalog().render("ipxe/unknown.ipxe", &context).unwrap_or_else(|_| last_resort(&url));
+        let mut pen = Pen::new(Actor::Host { mac: ask.mac, proven: false }, self.now());
+        if let Some(mac) = ask.mac {
+            pen = pen.mac(mac);
+        }
+        let fact = pen.write(What::Refused { why: "unknown_host".into() }, format!("a script was asked for by a stranger: {}", reason(&plan)));
+        self.store.write(Box::new(move |_| Writes { facts: vec![fact], ..Writes::default() })).await?;
+        Ok(Script { text, word: "unknown", not_found: false })
+    }
+
+    /// The script of a failure: say so, wait, ask again.
+    fn excuse(&self, ask: &ScriptAsk, failure: &Failure) -> Script {
+        let url = self.config.boot_url(ask.server);
+        let context = json!({
+            "plan": "fault", "reason": failure.to_string(), "secs": boot::RETRY_SECS, "retry": retry(&url, ask, ask.session), "page": url, "state": "unknown",
+            "stage": "none", "host": { "mac": ask.mac, "name": "unknown" }, "time": self.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            "server": { "url": url, "address": ask.server, "version": env!("CARGO_PKG_VERSION") }, "params": {}, "network": {},
+        });
+        let text = self.templates.catalog().render("ipxe/fault.ipxe", &context).unwrap_or_else(|_| last_resort(&url));
+        Script { text, word: "fault", not_found: false }
+    }
+
+    /// Who asks: by the session it names, its MAC, its UUID, its serial, and last the address we lent it.
+    fn identify(&self, ask: &ScriptAsk) -> Told<Who> {
+        let by_session = ask.session.map(|session| self.store.host_by_session(session)).transpose()?.flatten();
+        let by_lease = if ask.mac.is_none() { self.book().holder(ask.peer) } else { None };
+        let mac = ask.mac.or(by_lease);
+        let by_mac = mac.map(|mac| self.store.host_by_mac(mac)).transpose()?.flatten();
+        let by_uuid = ask.uuid.map(|uuid| self.store.host_by_uuid(uuid)).transpose()?.flatten();
+        Ok(by_mac.or(by_uuid).or(by_session).map_or(Who::Stranger, |host| Who::Known { host, doubt: None }))
+    }
+}
+
+enum Who {
+    Stranger,
+    Known { host: Arc<Host>, doubt: Option<String> },
+}
+
+/// The words that every plan's template has.
+fn common(plan: &Plan, scene: &Scene, ask: &ScriptAsk, session: Option<SessionId>) -> Value {
+    json!({
+        "plan": plan.word(),
+        "reason": reason(plan),
+        "page": format!("bootwright host show {}", scene.host.name),
+        "retry": retry(&scene.url, ask, session),
+    })
+}
+
+/// The URL of this very script, without a session that was not there: a retry belongs to its own power-on.
+fn retry(url: &str, ask: &ScriptAsk, session: Option<SessionId>) -> String {
+    let mut parts = Vec::new();
+    parts.extend(ask.mac.map(|mac| format!("mac={mac}")));
+    parts.extend(ask.uuid.map(|uuid| format!("uuid={uuid}")));
+    parts.extend(ask.arch.and_then(|arch| Some(format!("arch={}", serde_json::to_value(arch).ok()?.as_str()?))));
+    parts.extend(session.map(|session| format!("s={session}")));
+    format!("{url}/boot.ipxe?{}", parts.join("&"))
+}
+
+/// Why a plan is what it is, in a sentence.
+pub fn reason(plan: &Plan) -> String {
+    match plan {
+        Plan::Install => "a build is open".to_owned(),
+        Plan::Live { mode } => format!("live image, mode {mode:?}").to_lowercase(),
+        Plan::Hold { hold } => hold.text().to_owned(),
+        Plan::Local { why, .. } | Plan::Wait { why, .. } | Plan::NoAnswer { why } => why.clone(),
+    }
+}
+
+/// The firmware below an iPXE that asks: as its session's DHCP said, or as the URL says.
+fn ipxe(ask: &ScriptAsk, host: &Host, session: Option<SessionId>) -> Firmware {
+    let known = session.and_then(|id| host.sessions.iter().find(|one| one.id == id)).map(|one| one.arch).filter(|arch| *arch != Arch::Unknown);
+    firmware(known.or(ask.arch).unwrap_or(Arch::Unknown))
+}
+
+const fn firmware(arch: Arch) -> Firmware {
+    Firmware { arch, transport: Transport::Http, ipxe_http: true, ipxe: true }
+}
+
+fn lay(context: &mut Value, words: Value) {
+    if let (Some(context), Value::Object(words)) = (context.as_object_mut(), words) {
+        context.extend(words);
+    }
+}
+
+/// When even the template of faults does not render: a script that waits and asks again, and never falls through to a disk.
+fn last_resort(url: &str) -> String {
+    format!(
+        "#!ipxe\necho Bootwright cannot make a script for this machine; see the daemon's log.\nsleep 60\nchain --autofree {url}/boot.ipxe?mac=${{net0/mac}} || reboot\n"
+    )
+}

@@ -1,0 +1,89 @@
+//! Time passes: deadlines, the end of reservations and leases, and the age of evidence.
+//!
+//! Deadlines are data, so a daemon that was down finds them passed and tells them in the order in which they did. Nothing else happens by itself.
+
+use jiff::SignedDuration;
+
+use super::{Fault, House, Told, house::Pen};
+use crate::{
+    model::{Actor, Host, Timestamp, What},
+    rules::{
+        expiry::{self, Due},
+        lifecycle::{Clock, Event},
+    },
+    store::Writes,
+};
+
+impl House {
+    /// Carries out what is due by now; when there will be something again, if ever. `last` is when this was asked last, so that a lease's end
+    /// is told once.
+    pub async fn sweep(&self, last: Timestamp) -> Told<Option<Timestamp>> {
+        let now = self.now();
+        let mut next = None;
+        for host in self.store.hosts()? {
+            if expiry::next_due(&host).is_some_and(|at| at <= now) {
+                self.sweep_host(&host).await?;
+            }
+            let again = self.store.host(host.id)?.and_then(|host| expiry::next_due(&host)).filter(|at| *at > now);
+            next = next.into_iter().chain(again).min();
+        }
+        self.leases_over(last, now).await?;
+        self.metrics.set_hosts(self.store.hosts()?.iter().map(AsRef::as_ref));
+        Ok(next)
+    }
+
+    async fn leases_over(&self, last: Timestamp, now: Timestamp) -> Told<()> {
+        let over = self.book().expire(last, now);
+        let mut facts = Vec::new();
+        for lease in over {
+            let host = self.store.host_by_mac(lease.mac)?;
+            let pen = host.iter().fold(Pen::new(Actor::Server, now).mac(lease.mac), |pen, host| pen.of(host));
+            let what = What::Lease { what: "expired".into(), address: lease.address.to_string() };
+            facts.push(pen.write(what, format!("{} is no longer lent to {}", lease.address, lease.mac)));
+        }
+        if !facts.is_empty() {
+            self.store.write(Box::new(move |_| Writes { facts, ..Writes::default() })).await?;
+        }
+        Ok(())
+    }
+
+    async fn sweep_host(&self, host: &Host) -> Told<()> {
+        let find = |house: &Self| house.find(&host.id.to_string());
+        self.draft(&Actor::Server, find, |draft| {
+            for (at, due) in expiry::due(&draft.seen, self.now()) {
+                // What was due may have been settled by what was due before it.
+                if !expiry::due(&draft.host, self.now()).contains(&(at, due)) {
+                    continue;
+                }
+                if let Err(why) = draft.event(&event(due)) {
+                    tracing::warn!(host = %draft.host.name, ?due, %why, "a deadline passed without effect");
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Deletes evidence that is older than the settings keep it; how many entries went.
+    pub async fn prune(&self) -> Told<u64> {
+        let days = i64::from(self.config.retention.evidence_days);
+        let before = self.now().checked_sub(SignedDuration::from_hours(24 * days)).unwrap_or(Timestamp::UNIX_EPOCH);
+        Ok(self.store.prune(before).await.map_err(Fault::Store)?)
+    }
+}
+
+const fn event(due: Due) -> Event {
+    match due {
+        Due::Soft(clock) => Event::SoftDeadline(of(clock)),
+        Due::Hard(clock) => Event::HardDeadline(of(clock)),
+        Due::ReservationOver => Event::ReservationExpired,
+    }
+}
+
+const fn of(clock: expiry::Clock) -> Clock {
+    match clock {
+        expiry::Clock::State => Clock::State,
+        expiry::Clock::Build(_) => Clock::Build,
+        expiry::Clock::Task => Clock::Task,
+    }
+}
