@@ -27,6 +27,8 @@ pub struct Draft<'h> {
     pub host: Host,
     /// What would stand in the journal.
     pub facts: Vec<Fact>,
+    /// Whether the record itself goes (T33).
+    pub purged: bool,
     /// Bodies to keep.
     pub bodies: Vec<Body>,
     actor: Actor,
@@ -36,7 +38,7 @@ pub struct Draft<'h> {
 impl<'h> Draft<'h> {
     /// A draft of `seen`, changed by `actor`.
     pub fn of(house: &'h House, seen: Arc<Host>, actor: Actor, now: Timestamp) -> Self {
-        Self { house, host: Host::clone(&seen), seen, facts: Vec::new(), bodies: Vec::new(), actor, now }
+        Self { house, host: Host::clone(&seen), seen, facts: Vec::new(), purged: false, bodies: Vec::new(), actor, now }
     }
 
     /// Notes a fact.
@@ -67,7 +69,7 @@ impl<'h> Draft<'h> {
             self.host = judged.host;
             return false;
         };
-        self.advance(&Event::LoopSeen { class: class(found.class), halt: found.halted, text: found.text, session });
+        self.advance(&Event::LoopSeen { class: found.class, halt: found.halted, text: found.text, session });
         true
     }
 
@@ -78,6 +80,7 @@ impl<'h> Draft<'h> {
             Verdict::Refuse(why) => Err(why),
             Verdict::Stay(_) => Ok(false),
             Verdict::Go(go) => {
+                self.purged |= go.is_purge();
                 self.host = go.host;
                 for (what, text) in go.notes {
                     self.note(what, text);
@@ -98,6 +101,7 @@ impl<'h> Draft<'h> {
     pub fn forget(&mut self) {
         self.host = Host::clone(&self.seen);
         self.facts.clear();
+        self.purged = false;
         self.bodies.clear();
     }
 
@@ -106,17 +110,10 @@ impl<'h> Draft<'h> {
         if self.host == *self.seen && self.facts.is_empty() {
             return Ok(Saved::Done(Vec::new()));
         }
-        let writes = Writes { facts: self.facts, bodies: self.bodies, ..Writes::default() };
-        self.house.save(&self.seen, Some(self.host), writes).await
-    }
-}
-
-const fn class(class: loops::Class) -> crate::model::LoopClass {
-    match class {
-        loops::Class::Firmware => crate::model::LoopClass::Firmware,
-        loops::Class::Loader => crate::model::LoopClass::Loader,
-        loops::Class::Template => crate::model::LoopClass::Template,
-        loops::Class::LocalBoot => crate::model::LoopClass::LocalBoot,
+        let deleted = if self.purged { vec![self.seen.id] } else { Vec::new() };
+        let next = (!self.purged).then_some(self.host);
+        let writes = Writes { facts: self.facts, bodies: self.bodies, deleted, ..Writes::default() };
+        self.house.save(&self.seen, next, writes).await
     }
 }
 

@@ -7,10 +7,7 @@ use jiff::SignedDuration;
 use super::{Fault, House, Told, house::Pen};
 use crate::{
     model::{Actor, Host, Timestamp, What},
-    rules::{
-        expiry::{self, Due},
-        lifecycle::{Clock, Event},
-    },
+    rules::expiry,
     store::Writes,
 };
 
@@ -21,10 +18,10 @@ impl House {
         let now = self.now();
         let mut next = None;
         for host in self.store.hosts()? {
-            if expiry::next_due(&host).is_some_and(|at| at <= now) {
+            if expiry::next_due(&host, &self.times).is_some_and(|at| at <= now) {
                 self.sweep_host(&host).await?;
             }
-            let again = self.store.host(host.id)?.and_then(|host| expiry::next_due(&host)).filter(|at| *at > now);
+            let again = self.store.host(host.id)?.and_then(|host| expiry::next_due(&host, &self.times)).filter(|at| *at > now);
             next = next.into_iter().chain(again).min();
         }
         self.leases_over(last, now).await?;
@@ -50,13 +47,13 @@ impl House {
     async fn sweep_host(&self, host: &Host) -> Told<()> {
         let find = |house: &Self| house.find(&host.id.to_string());
         self.draft(&Actor::Server, find, |draft| {
-            for (at, due) in expiry::due(&draft.seen, self.now()) {
+            for event in expiry::due(&draft.seen, &self.times, self.now()) {
                 // What was due may have been settled by what was due before it.
-                if !expiry::due(&draft.host, self.now()).contains(&(at, due)) {
+                if !expiry::due(&draft.host, &self.times, self.now()).contains(&event) {
                     continue;
                 }
-                if let Err(why) = draft.event(&event(due)) {
-                    tracing::warn!(host = %draft.host.name, ?due, %why, "a deadline passed without effect");
+                if let Err(why) = draft.event(&event) {
+                    tracing::warn!(host = %draft.host.name, event = event.word(), %why, "a deadline passed without effect");
                 }
             }
             Ok(())
@@ -69,21 +66,5 @@ impl House {
         let days = i64::from(self.config.retention.evidence_days);
         let before = self.now().checked_sub(SignedDuration::from_hours(24 * days)).unwrap_or(Timestamp::UNIX_EPOCH);
         Ok(self.store.prune(before).await.map_err(Fault::Store)?)
-    }
-}
-
-const fn event(due: Due) -> Event {
-    match due {
-        Due::Soft(clock) => Event::SoftDeadline(of(clock)),
-        Due::Hard(clock) => Event::HardDeadline(of(clock)),
-        Due::ReservationOver => Event::ReservationExpired,
-    }
-}
-
-const fn of(clock: expiry::Clock) -> Clock {
-    match clock {
-        expiry::Clock::State => Clock::State,
-        expiry::Clock::Build(_) => Clock::Build,
-        expiry::Clock::Task => Clock::Task,
     }
 }
