@@ -271,6 +271,12 @@ impl Book {
         leases
     }
 
+    /// Who has been lent this address last, in whichever network: for a request that shows nothing but where it comes from.
+    pub fn holder(&self, address: Ipv4Addr) -> Option<Mac> {
+        let held = self.ledgers.values().filter_map(|ledger| ledger.held.get(&address));
+        held.filter(|held| held.state == State::Bound).max_by_key(|held| held.until).map(|held| held.mac)
+    }
+
     fn ledger(&mut self, network: &Name) -> &mut Ledger {
         if !self.ledgers.contains_key(network) {
             self.ledgers.insert(network.clone(), Ledger::default());

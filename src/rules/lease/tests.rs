@@ -77,7 +77,7 @@ fn a_second_card_of_a_host_gets_a_pool_address_while_the_first_has_the_reserved_
     assert_eq!(book.offer(&first).unwrap().address, ip(7));
     let second = Ask { reserved: Some(ip(7)), ..ask(&network, 2, 0) };
     assert_ne!(book.offer(&second).unwrap().address, ip(7));
-    let bare = Network { pools: vec![], ..network };
+    let bare = Network { pools: vec![], ..network.clone() };
     assert_eq!(book.offer(&Ask { network: &bare, ..second }), Err(NoAddress::ReservedInUse));
     assert_eq!(book.offer(&ask(&bare, 9, 0)), Err(NoAddress::NoPool));
 }
@@ -90,6 +90,7 @@ fn a_declined_address_is_left_alone_for_a_while_and_its_client_gets_another() {
     assert_eq!(book.decline(&network.name, mac(1), first, at(1)).unwrap().state, LeaseState::Declined);
     let second = book.offer(&ask(&network, 1, 2)).unwrap().address;
     assert_ne!(second, first);
+    book.bind(&network.name, mac(1), second, at(9_000), None);
     assert_eq!(book.offer(&ask(&network, 2, 2)), Err(NoAddress::PoolFull));
     assert_eq!(book.claim(&ask(&network, 2, 2), first), Claim::Barred);
     assert_eq!(book.offer(&ask(&network, 2, 2 + QUARANTINE_SECS)).unwrap().address, first);
