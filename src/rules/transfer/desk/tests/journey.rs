@@ -241,10 +241,9 @@ fn journey(options: Options, size: usize, weather: &Weather) -> Outcome {
             lab.deliver(way, &file);
         }
         lab.desk.on_tick(lab.now);
-        if !lab.client.done && !lab.client.is_over() && lab.client.due <= lab.now {
-            if let Some(again) = lab.client.on_time_out(lab.now) {
-                lab.carry(&again, true);
-            }
+        let late = !lab.client.done && !lab.client.is_over() && lab.client.due <= lab.now;
+        if let Some(again) = late.then(|| lab.client.on_time_out(lab.now)).flatten() {
+            lab.carry(&again, true);
         }
         lab.send_all();
         if lab.client.done {
