@@ -5,8 +5,10 @@
 pub mod boot;
 pub mod display;
 pub mod expiry;
+pub mod identity;
 pub mod inherit;
 pub mod lifecycle;
 pub mod loops;
+pub mod preflight;
 pub mod render;
 pub mod session;
