@@ -5,6 +5,7 @@
 pub mod boot;
 pub mod display;
 pub mod expiry;
+pub mod identity;
 pub mod inherit;
 pub mod lease;
 pub mod lifecycle;
@@ -12,6 +13,7 @@ pub mod loaders;
 pub mod loops;
 pub mod quirks;
 pub mod removal;
+pub mod preflight;
 pub mod render;
 pub mod session;
 pub mod transfer;

@@ -2,5 +2,6 @@
 //!
 //! Each module reads or writes one protocol; what is malformed becomes a named reason and never a panic.
 
+pub mod callback;
 pub mod dhcp;
 pub mod tftp;
