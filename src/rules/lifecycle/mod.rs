@@ -8,12 +8,21 @@
 //! `table` is the match that names every cell; the files around it say what a cell does, by topic. `app` is the only caller, and no
 //! lifecycle changes except by a `Go` from here. Nothing here looks at a clock, draws a number or sends anything.
 
+mod build;
+mod cleaning;
+mod deadline;
 mod entry;
 pub mod event;
+mod operational;
 mod parts;
+mod power;
+mod progress;
+mod registration;
+mod service;
 mod stay;
 mod step;
 mod table;
+mod tenancy;
 pub mod times;
 mod why;
 
@@ -71,6 +80,9 @@ pub fn decide(event: &Event, host: &Host, ask: &Ask<'_>) -> Verdict {
         return Verdict::Refuse(why);
     }
     let step = step::Step { host, ask, event };
+    if let Some(stay) = build::repeated(&step) {
+        return Verdict::Stay(stay);
+    }
     match table::row(&step) {
         Ok(step::Outcome::Next(go)) => Verdict::Go(go),
         Ok(step::Outcome::Same(stay)) => Verdict::Stay(stay),

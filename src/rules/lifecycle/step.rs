@@ -4,7 +4,7 @@
 //! must do (`since`, deadlines, tries, the overdue mark), so that no row can forget it.
 
 use super::{Ask, Event, Go, NewLive, Stay, Why, times};
-use crate::model::{Actor, Deadlines, DiskState, Host, IssueKind, Lifecycle, LiveMode, LiveRun, Role, Then, Timestamp, What};
+use crate::model::{Actor, Deadlines, DiskState, Host, IssueKind, Lifecycle, LiveMode, LiveRun, Role, Task, Then, Timestamp, What};
 
 /// What a row comes to, where it does not refuse.
 pub(super) enum Outcome {
@@ -163,6 +163,12 @@ impl Move<'_> {
         if let Some(run) = self.host.live.as_mut().filter(|run| run.is_open()) {
             run.ended_at = Some(now);
         }
+        if !matches!(next, Lifecycle::Provisioning | Lifecycle::Used) {
+            self.stop_build_clock();
+        }
+        // A build's or a deletion's task ends with its state; whoever enters the next opens the next. `available` has none at all.
+        let keeps = |task: &Task| times::is_power(task.kind) && next != Lifecycle::Available;
+        self.host.task = self.host.task.take().filter(keeps);
         self.host.settle(IssueKind::Overdue);
         self.host.settle(IssueKind::AgentLost);
         self.host.since = now;
@@ -177,6 +183,15 @@ impl Move<'_> {
         self.host.soft_deadline = deadlines.map(|deadlines| times::after(now, deadlines.soft_secs));
         self.host.hard_deadline = deadlines.map(|deadlines| times::after(now, deadlines.hard_secs));
         self.host.overdue = false;
+    }
+
+    /// The build's clock stands still: it ended, or nobody waits for its local boot any more.
+    pub fn stop_build_clock(&mut self) {
+        if let Some(build) = self.host.build.as_mut() {
+            build.soft_deadline = None;
+            build.hard_deadline = None;
+            build.overdue = false;
+        }
     }
 
     /// Opens a run of the live image; its token lives as long as all of its tries.

@@ -300,12 +300,6 @@ pub enum Why {
         /// What would make it possible.
         way: &'static str,
     },
-    /// O5 gave up.
-    #[error("O5: the threshold of {recoveries} automatic recoveries is reached; lock and unlock the host to retry")]
-    RecoveriesSpent {
-        /// How many.
-        recoveries: u32,
-    },
     /// A reservation for nobody.
     #[error("{row}: a reservation names its user")]
     NoUser {
@@ -369,7 +363,6 @@ impl Why {
             Self::WrongGoal { .. } => ("wrong_goal", Precondition),
             Self::TriesSpent { .. } => ("tries_spent", Conflict),
             Self::WrongPower { .. } => ("wrong_power", Conflict),
-            Self::RecoveriesSpent { .. } => ("recoveries_spent", Conflict),
             Self::NoUser { .. } => ("no_user", Precondition),
         }
     }

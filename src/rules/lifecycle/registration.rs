@@ -1,0 +1,198 @@
+//! Registration: T2–T4c, T14–T16, T26, T29 and T32 as far as they start the live image to collect facts, and the agent's own words.
+//!
+//! A registration has no plan to wipe by, so it cannot wipe; a used host registers in a state of its own and always comes back to
+//! where it was.
+
+use super::step::{Row, Step, is_clean, same};
+use super::{Event, NewLive, Stay, Why, cleaning, times};
+use crate::model::lifecycle::ErrorFrom;
+use crate::model::{Cause, DiskState, IssueKind, Lifecycle, LiveMode};
+
+/// A run that collects facts must not bring a plan to wipe.
+fn no_plan(row: &'static str, live: &NewLive) -> Result<(), Why> {
+    if live.plan_hash.is_none() { Ok(()) } else { Err(Why::PlanInRegistration { row }) }
+}
+
+/// T2 from new, T32 from decommissioned: the old facts go into the archive, and nobody vouches for the disks any more.
+pub(super) fn start(s: &Step<'_>, live: &NewLive) -> Row {
+    let row = if s.host.lifecycle == Lifecycle::New { "T2" } else { "T32" };
+    s.no_hold(row)?;
+    s.no_task(row)?;
+    no_plan(row, live)?;
+    let from = s.host.lifecycle.clone();
+    let mut step = s.by(row);
+    if row == "T32" {
+        step = step.disks(DiskState::Unknown).with(|host| {
+            host.facts = None;
+            host.facts_at = None;
+        });
+    }
+    step.enter(Lifecycle::Registering, "registration begins: the live image will collect facts and touch nothing")
+        .open_run(LiveMode::Register, live, None, from)
+        .go()
+}
+
+/// T14.
+pub(super) fn reregister(s: &Step<'_>, live: &NewLive) -> Row {
+    s.not_frozen("T14")?;
+    s.no_task("T14")?;
+    begin(s, "T14", live, Lifecycle::UsedRegistering)
+}
+
+/// T14, and the registrations that end a maintenance or a repair (T26, T29).
+pub(super) fn begin(s: &Step<'_>, row: &'static str, live: &NewLive, next: Lifecycle) -> Row {
+    s.not_frozen(row)?;
+    s.no_task(row)?;
+    no_plan(row, live)?;
+    let from = s.host.lifecycle.clone();
+    s.by(row)
+        .enter(next, "registration begins: the live image will collect facts and touch nothing")
+        .open_run(LiveMode::Register, live, None, from)
+        .go()
+}
+
+/// T3, T3a, T15.
+pub(super) fn report(s: &Step<'_>) -> Row {
+    let Event::RegisterReport { facts, token_ok, complete, differs, auto_available } = s.event else {
+        return same(Stay::Noted("no facts"));
+    };
+    let used = s.host.lifecycle == Lifecycle::UsedRegistering;
+    let offer = !used && *auto_available && is_clean(&s.host.disk_state);
+    let row = match (used, offer) {
+        (true, _) => "T15",
+        (false, true) => "T3a",
+        (false, false) => "T3",
+    };
+    s.proven(row, *token_ok)?;
+    if !complete {
+        return Err(Why::FactsIncomplete { row });
+    }
+    let (next, text) = match (used, offer) {
+        (true, _) => (Lifecycle::Used, "facts collected, back in service"),
+        (false, true) => (Lifecycle::Available, "facts collected, disks clean or waived: offered as the site wishes"),
+        (false, false) => (Lifecycle::Unavailable, "facts collected; an operator decides whether to offer it (T5)"),
+    };
+    let mut step = s.by(row).enter(next, text).with(|host| {
+        host.facts = Some(facts.clone());
+        host.facts_at = Some(s.now());
+    });
+    if *differs {
+        step = step.raise(IssueKind::HardwareChanged, "the facts differ from the last registration; compare them in the journal");
+    }
+    step.go()
+}
+
+/// T4, T16: the live image gave up; another try, or the end.
+pub(super) fn failed(s: &Step<'_>) -> Row {
+    let Event::RegisterFailed { text, token_ok } = s.event else {
+        return same(Stay::Noted("no failure"));
+    };
+    s.proven("T4", *token_ok)?;
+    next_try(s, Cause::Reported(text.clone()), text)
+}
+
+/// T4, T16 by time.
+pub(super) fn timed_out(s: &Step<'_>) -> Row {
+    if s.host.hard_deadline.is_none_or(|at| at > s.now()) {
+        return same(Stay::NotDue("the hard deadline is later"));
+    }
+    let text = format!("no report within {} seconds", s.ask.times.registering.hard_secs);
+    next_try(s, Cause::Deadline(text.clone()), &text)
+}
+
+/// Once more from the network, until the tries are spent; a used host then simply stays used.
+fn next_try(s: &Step<'_>, cause: Cause, text: &str) -> Row {
+    let used = s.host.lifecycle == Lifecycle::UsedRegistering;
+    let row = if used { "T16" } else { "T4" };
+    let (tries, done) = (s.ask.times.registering_tries, s.host.attempt);
+    if done < tries {
+        let mut step = s.by(row);
+        step.set_clock(Some(s.ask.times.registering));
+        return step
+            .with(|host| {
+                host.attempt = done + 1;
+                if let Some(run) = host.live.as_mut() {
+                    run.hello_at = None;
+                    run.heard_at = None;
+                }
+            })
+            .changed(format!("registration failed ({text}); try {} of {tries}: network boot once more", done + 1))
+            .go();
+    }
+    if used {
+        let text = format!("registering again failed {tries} times ({text}); the disks were not touched and the host stays in service");
+        return s.by(row).enter(Lifecycle::Used, text.clone()).raise(IssueKind::AgentLost, text).go();
+    }
+    let told = format!("registration failed {tries} times: {text}");
+    s.by(row).enter(Lifecycle::Error { from: ErrorFrom::Registering, cause }, told).go()
+}
+
+/// T4c: to where it came from.
+pub(super) fn cancel(s: &Step<'_>) -> Row {
+    let from = s.open_run().map(|run| run.from.clone());
+    let otherwise = if s.host.lifecycle == Lifecycle::UsedRegistering { Lifecycle::Used } else { Lifecycle::New };
+    let next = from.unwrap_or(otherwise);
+    s.by("T4c").enter(next, "registration cancelled; what was collected so far changes nothing").go()
+}
+
+/// The agent is there. From its first word in a wipe on, nobody can say what is on the disks.
+pub(super) fn hello(s: &Step<'_>, token_ok: bool) -> Row {
+    s.proven("agent", token_ok && s.open_run().is_some())?;
+    if s.open_run().is_some_and(|run| run.hello_at.is_some()) {
+        return heartbeat(s, token_ok);
+    }
+    let wipes = matches!(s.host.lifecycle, Lifecycle::Cleaning { .. });
+    let now = s.now();
+    let mut step = s.by("agent").with(|host| {
+        if let Some(run) = host.live.as_mut() {
+            run.hello_at = Some(now);
+            run.heard_at = Some(now);
+        }
+    });
+    if wipes {
+        step = step.disks(DiskState::Unknown);
+    }
+    step.changed("the live image's agent reported for work").go()
+}
+
+/// It moves the clock of silence, never the deadlines.
+pub(super) fn heartbeat(s: &Step<'_>, token_ok: bool) -> Row {
+    s.proven("agent", token_ok && s.open_run().is_some())?;
+    if s.open_run().is_some_and(|run| run.hello_at.is_none()) {
+        return hello(s, token_ok);
+    }
+    let now = s.now();
+    if s.open_run().and_then(|run| run.heard_at) == Some(now) {
+        return same(Stay::Already("heard at this very moment"));
+    }
+    s.by("agent")
+        .with(|host| {
+            host.settle(IssueKind::AgentLost);
+            if let Some(run) = host.live.as_mut() {
+                run.heard_at = Some(now);
+            }
+        })
+        .changed("the agent is at work")
+        .go()
+}
+
+/// Lost after a while, given up after a longer one (T4, T16, T19).
+pub(super) fn silent(s: &Step<'_>) -> Row {
+    let Some(heard) = s.open_run().and_then(|run| run.heard_at) else {
+        return same(Stay::NotDue("the agent never spoke; the state's deadline judges that"));
+    };
+    let (lost, dead) = (s.ask.times.agent_lost_secs, s.ask.times.agent_dead_secs);
+    if times::after(heard, dead) <= s.now() {
+        let text = format!("nothing heard of the agent for {dead} seconds");
+        return match s.host.lifecycle {
+            Lifecycle::Cleaning { .. } => cleaning::failed(s, &text),
+            _ => next_try(s, Cause::Deadline(text.clone()), &text),
+        };
+    }
+    let known = s.host.issues.iter().any(|issue| issue.kind == IssueKind::AgentLost);
+    if known || times::after(heard, lost) > s.now() {
+        return same(Stay::NotDue("the agent spoke lately, or is known to be lost"));
+    }
+    let text = format!("nothing heard of the agent for {lost} seconds; it is given up after {dead}");
+    s.by("agent").raise(IssueKind::AgentLost, text.clone()).changed(text).go()
+}
