@@ -8,6 +8,7 @@ mod broken;
 mod fault;
 mod fold;
 mod settings;
+pub mod sqlite;
 mod state;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ pub use broken::BrokenStore;
 pub use fault::StoreFault;
 pub use fold::{fold, kind_word};
 pub use settings::{ApiToken, Settings};
+pub use sqlite::{Discrepancy, Sqlite};
 pub use state::View;
 
 /// Bytes that were served, kept by their hash.
