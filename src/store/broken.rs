@@ -1,6 +1,6 @@
 //! A store that fails whatever is asked, for the tests of every story: what happens when the database is gone?
 //!
-//! Its empty sister is `Sqlite::scratch`, which is the real thing in memory.
+//! Its empty sister is [`super::Sqlite::scratch`], which is the real thing in memory.
 
 use std::{path::PathBuf, sync::Arc};
 

@@ -9,6 +9,7 @@ mod fault;
 mod fold;
 mod settings;
 pub mod shelf;
+pub mod sqlite;
 mod state;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub use broken::BrokenStore;
 pub use fault::StoreFault;
 pub use fold::{fold, kind_word};
 pub use settings::{ApiToken, Settings};
+pub use sqlite::{Discrepancy, Sqlite};
 pub use state::View;
 
 /// Bytes that were served, kept by their hash.

@@ -1,0 +1,244 @@
+//! The store in SQLite: a database file, one writing thread, and the present state of hosts and settings in memory.
+//!
+//! Write-ahead log with `synchronous=FULL`: what is acknowledged survives the power, and group commit pays for it (see
+//! [`writer`]). One daemon at a time owns a file. Several daemons on one database need another implementation of the trait.
+
+mod open;
+mod readers;
+mod record;
+mod rows;
+mod schema;
+mod trouble;
+mod verify;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fs::File,
+    path::Path,
+    sync::{
+        Arc, Mutex, PoisonError, RwLock, RwLockReadGuard,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread::JoinHandle,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use rusqlite::Connection;
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use self::{
+    open::Place,
+    readers::Readers,
+    rows::{hosts, journal, leases},
+    writer::{Job, Shared, Tally, Writer},
+};
+use super::{
+    Counts, JournalFilter, Settings, Store, StoreFault, Write,
+    state::{Key, State},
+};
+use crate::model::{Build, BuildId, Entry, Host, HostId, HostName, Lease, Mac, SessionId, SmbiosUuid, Timestamp, TokenHash};
+
+pub use verify::Discrepancy;
+
+/// How many changes wait for the writer before their callers wait for room.
+const WAITING: usize = 1_024;
+
+/// How many entries a follower may lag behind before it has to read on from the journal.
+const FOLLOWING: usize = 4_096;
+
+/// A database in a file or in memory.
+pub struct Sqlite {
+    shared: Arc<Shared>,
+    readers: Arc<Readers>,
+    jobs: Mutex<Option<mpsc::Sender<Job>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    lock: Mutex<Option<File>>,
+}
+
+impl Sqlite {
+    /// Opens the file, or makes it. Its folder must be there. Waits for the disk: call it before the runtime is busy.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreFault> {
+        let path = path.as_ref().to_path_buf();
+        let lock = open::lock(&path)?;
+        let place = Place::File(path);
+        let conn = open::writer(&place)?;
+        Self::start(place, conn, Some(lock))
+    }
+
+    /// An empty database in memory, for tests of stories: the same code without a disk.
+    pub fn scratch() -> Result<Self, StoreFault> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let place = Place::Memory(format!("scratch-{}", NUMBER.fetch_add(1, Ordering::Relaxed)));
+        let conn = open::writer(&place)?;
+        Self::start(place, conn, None)
+    }
+
+    fn start(place: Place, conn: Connection, lock: Option<File>) -> Result<Self, StoreFault> {
+        let (state, last) = open::load(&conn, place.path())?;
+        let shared = Arc::new(Shared {
+            state: RwLock::new(state),
+            follow: broadcast::channel(FOLLOWING).0,
+            open: AtomicBool::new(true),
+            tally: Tally::default(),
+            place: place.clone(),
+        });
+        let (jobs, receiver) = mpsc::channel(WAITING);
+        let writer = Writer { conn, shared: Arc::clone(&shared), last, broken_off: None };
+        let thread = std::thread::Builder::new().name("store".to_owned()).spawn(move || writer.run(receiver));
+        let thread = thread.map_err(|error| StoreFault::Down { path: place.path().to_path_buf(), detail: error.to_string() })?;
+        Ok(Self { shared, readers: Readers::new(place), jobs: Mutex::new(Some(jobs)), thread: Mutex::new(Some(thread)), lock: Mutex::new(lock) })
+    }
+
+    /// Compares every row with the fold of its journal; empty when all is well.
+    pub async fn verify(&self) -> Result<Vec<Discrepancy>, StoreFault> {
+        self.readers.read(verify::verify).await
+    }
+
+    fn state(&self) -> Result<RwLockReadGuard<'_, State>, StoreFault> {
+        if self.shared.open.load(Ordering::Acquire) {
+            Ok(self.shared.state.read().unwrap_or_else(PoisonError::into_inner))
+        } else {
+            Err(StoreFault::Closed)
+        }
+    }
+
+    fn find(&self, key: Key<'_>) -> Result<Option<Arc<Host>>, StoreFault> {
+        Ok(self.state()?.find(key).cloned())
+    }
+
+    async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<Result<T, StoreFault>>) -> Job) -> Result<T, StoreFault> {
+        let jobs = take(&self.jobs, |jobs| jobs.clone()).ok_or(StoreFault::Closed)?;
+        let (answer, wait) = oneshot::channel();
+        jobs.send(job(answer)).await.map_err(|_| StoreFault::Closed)?;
+        wait.await.map_err(|_| StoreFault::Closed)?
+    }
+
+    /// No more jobs and reads. The writer's thread to wait for, unless this is that thread: a change that owns the last reference
+    /// to the store drops it there, and a thread cannot wait for itself.
+    fn stop(&self) -> Option<JoinHandle<()>> {
+        self.readers.close();
+        drop(take(&self.jobs, Option::take));
+        take(&self.thread, Option::take).filter(|thread| thread.thread().id() != std::thread::current().id())
+    }
+
+    /// Gives the file free, when the writer has ended.
+    fn release(&self) {
+        self.shared.open.store(false, Ordering::Release);
+        drop(take(&self.lock, Option::take));
+    }
+}
+
+fn take<T, R>(slot: &Mutex<T>, f: impl FnOnce(&mut T) -> R) -> R {
+    f(&mut slot.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+impl Drop for Sqlite {
+    fn drop(&mut self) {
+        // A writer that panicked has said so already; there is nothing left to wait for.
+        let _ = self.stop().map(JoinHandle::join);
+        self.release();
+    }
+}
+
+#[async_trait]
+impl Store for Sqlite {
+    async fn write(&self, write: Write) -> Result<Vec<Arc<Entry>>, StoreFault> {
+        self.ask(|answer| Job::Write { write, answer }).await
+    }
+
+    fn host(&self, id: HostId) -> Result<Option<Arc<Host>>, StoreFault> {
+        self.find(Key::Id(id))
+    }
+
+    fn host_by_mac(&self, mac: Mac) -> Result<Option<Arc<Host>>, StoreFault> {
+        self.find(Key::Mac(mac))
+    }
+
+    fn host_by_uuid(&self, uuid: SmbiosUuid) -> Result<Option<Arc<Host>>, StoreFault> {
+        self.find(Key::Uuid(uuid))
+    }
+
+    fn host_by_name(&self, name: &HostName) -> Result<Option<Arc<Host>>, StoreFault> {
+        self.find(Key::Name(name.as_ref()))
+    }
+
+    fn host_by_token(&self, hash: &TokenHash) -> Result<Option<Arc<Host>>, StoreFault> {
+        self.find(Key::Token(hash))
+    }
+
+    fn host_by_session(&self, session: SessionId) -> Result<Option<Arc<Host>>, StoreFault> {
+        self.find(Key::Session(session))
+    }
+
+    fn host_by_build(&self, build: BuildId) -> Result<Option<Arc<Host>>, StoreFault> {
+        self.find(Key::Build(build))
+    }
+
+    fn hosts(&self) -> Result<Vec<Arc<Host>>, StoreFault> {
+        Ok(self.state()?.hosts())
+    }
+
+    fn settings(&self) -> Result<Arc<Settings>, StoreFault> {
+        Ok(Arc::clone(&self.state()?.settings))
+    }
+
+    async fn leases(&self) -> Result<Vec<Lease>, StoreFault> {
+        self.readers.read(leases::load).await
+    }
+
+    async fn journal(&self, filter: JournalFilter) -> Result<Vec<Entry>, StoreFault> {
+        self.readers.read(move |conn, path| journal::page(conn, path, &filter)).await
+    }
+
+    async fn builds(&self, host: HostId) -> Result<Vec<Build>, StoreFault> {
+        self.readers.read(move |conn, path| hosts::builds(conn, path, host)).await
+    }
+
+    async fn build(&self, id: BuildId) -> Result<Option<(HostId, Build)>, StoreFault> {
+        self.readers.read(move |conn, path| hosts::build(conn, path, id)).await
+    }
+
+    async fn build_by_token(&self, hash: &TokenHash) -> Result<Option<(HostId, Build)>, StoreFault> {
+        let hash = hash.0.clone();
+        self.readers.read(move |conn, path| hosts::build_by_token(conn, path, &hash)).await
+    }
+
+    async fn body(&self, sha256: &str) -> Result<Option<Bytes>, StoreFault> {
+        let sha256 = sha256.to_owned();
+        self.readers.read(move |conn, path| leases::body(conn, path, &sha256)).await
+    }
+
+    fn follow(&self) -> broadcast::Receiver<Arc<Entry>> {
+        self.shared.follow.subscribe()
+    }
+
+    async fn prune(&self, before: Timestamp) -> Result<u64, StoreFault> {
+        let mut pruned = 0;
+        loop {
+            let rows = self.ask(|answer| Job::Prune { before, answer }).await?;
+            pruned += rows;
+            if rows < journal::PRUNE_AT_ONCE {
+                return Ok(pruned);
+            }
+        }
+    }
+
+    fn counts(&self) -> Counts {
+        self.shared.tally.counts()
+    }
+
+    async fn close(&self) -> Result<(), StoreFault> {
+        if let Some(thread) = self.stop() {
+            let joined = tokio::task::spawn_blocking(move || thread.join()).await;
+            if !matches!(joined, Ok(Ok(()))) {
+                return Err(StoreFault::Broke { detail: "the writer ended by a panic".to_owned() });
+            }
+        }
+        self.release();
+        Ok(())
+    }
+}

@@ -1,0 +1,63 @@
+//! The shape of the database and how an older file is brought to it.
+//!
+//! `PRAGMA user_version` counts migrations; a table keeps the SHA-256 of each as it was applied, so that a file made by a
+//! changed build is noticed instead of guessed at. There is no way back: a downgrade needs the backup made before.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::trouble::fault;
+use crate::{model::token::sha256_hex, store::StoreFault};
+
+/// `Bwr` and `G`: says that a database is ours.
+const APPLICATION_ID: i64 = 0x4277_7247;
+
+/// Each brings the schema from its index to its index plus one; never edited once released.
+const MIGRATIONS: [&str; 1] = [include_str!("schema/0001.sql")];
+
+/// The newest schema that this program knows.
+pub(super) const KNOWN: i64 = MIGRATIONS.len() as i64;
+
+/// Refuses a file of another program or of a later release, before anything in it is touched.
+pub(super) fn check_ours(conn: &Connection, path: &Path) -> Result<i64, StoreFault> {
+    let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(|error| fault(path, &error));
+    let found = number("PRAGMA user_version")?;
+    let ours = match found {
+        0 => number("SELECT count(*) FROM sqlite_schema")? == 0,
+        _ => number("PRAGMA application_id")? == APPLICATION_ID,
+    };
+    if !ours {
+        return Err(StoreFault::NotOurs { path: path.to_path_buf() });
+    }
+    if found > KNOWN {
+        return Err(StoreFault::Newer { path: path.to_path_buf(), found, known: KNOWN });
+    }
+    Ok(found)
+}
+
+/// Applies what is missing, each migration in its own transaction, after checking those that were applied before.
+pub(super) fn migrate(conn: &mut Connection, path: &Path) -> Result<(), StoreFault> {
+    let found = check_ours(conn, path)?;
+    for (version, sql) in (1..).zip(MIGRATIONS) {
+        if version <= found { check_applied(conn, path, version, sql)? } else { apply(conn, version, sql).map_err(|error| fault(path, &error))? }
+    }
+    Ok(())
+}
+
+fn check_applied(conn: &Connection, path: &Path, version: i64, sql: &str) -> Result<(), StoreFault> {
+    let recorded: Option<String> = conn
+        .query_row("SELECT sha256 FROM migrations WHERE version = ?1", [version], |row| row.get(0))
+        .optional()
+        .map_err(|error| fault(path, &error))?;
+    if recorded == Some(sha256_hex(sql.as_bytes())) { Ok(()) } else { Err(StoreFault::Altered { path: path.to_path_buf(), version }) }
+}
+
+fn apply(conn: &mut Connection, version: i64, sql: &str) -> rusqlite::Result<()> {
+    let transaction = conn.transaction()?;
+    transaction.execute_batch("CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY, sha256 TEXT NOT NULL) STRICT")?;
+    transaction.execute_batch(sql)?;
+    transaction.execute("INSERT INTO migrations (version, sha256) VALUES (?1, ?2)", params![version, sha256_hex(sql.as_bytes())])?;
+    transaction.pragma_update(None, "user_version", version)?;
+    transaction.commit()
+}
