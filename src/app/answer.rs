@@ -5,7 +5,7 @@
 
 use crate::{
     model::{BuildId, Role, TemplateFault},
-    rules::{lifecycle::Why, removal::Keep},
+    rules::{lifecycle::Why, preflight::Finding, removal::Keep},
     store::StoreFault,
 };
 
@@ -72,6 +72,9 @@ pub enum Refusal {
         /// What to do.
         text: String,
     },
+    /// The preflight found what must be mended first.
+    #[error("the preflight found what must be mended first: {}", .0.iter().map(|finding| finding.text.as_str()).collect::<Vec<_>>().join(" "))]
+    Preflight(Vec<Finding>),
     /// A template does not render for this host.
     #[error("{0}")]
     Template(TemplateFault),
@@ -114,6 +117,7 @@ impl Refusal {
             Self::BuildOpen { .. } => "build_open",
             Self::Role { .. } => "role_too_low",
             Self::Invalid { .. } => "invalid",
+            Self::Preflight(_) => "preflight",
             Self::Template(_) => "template",
             Self::Closed(_) => "closed",
             Self::NoLiveImage { .. } => "no_live_image",

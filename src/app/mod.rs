@@ -6,15 +6,20 @@
 pub mod action;
 pub mod answer;
 pub mod artifact;
+pub mod build;
 pub mod callback;
 pub mod document;
 pub mod draft;
+pub mod explain;
 pub mod hosts;
 pub mod house;
 pub mod journal;
 pub mod metrics;
+pub mod preflight;
 pub mod scene;
 pub mod script;
+pub mod settings;
+pub mod start;
 pub mod sweep;
 pub mod templates;
 

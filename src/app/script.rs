@@ -14,8 +14,14 @@ use super::{
     scene::{Pass, Scene, Secrets},
 };
 use crate::{
-    model::{Actor, Arch, DiskBoot, Firmware, Hold, Host, Mac, Plan, SessionId, SmbiosUuid, Stage, Transport, What},
-    rules::{boot, lifecycle::Event, loops, session::Sign},
+    model::{Actor, Arch, DiskBoot, Firmware, Hold, Host, IssueKind, Mac, Plan, SessionId, SmbiosUuid, Stage, Transport, What},
+    rules::{
+        boot,
+        identity::{self, Claim, Verdict},
+        lifecycle::Event,
+        loops,
+        session::Sign,
+    },
     store::Writes,
 };
 
@@ -68,7 +74,7 @@ impl House {
             let scene = self.scene(host.clone(), Some(ask.server), Some(ask.peer))?;
             let actor = Actor::Host { mac: ask.mac, proven: false };
             let mut draft = Draft::of(self, host, actor, scene.now);
-            let script = self.tell_script(ask, &scene, doubt.as_deref(), &mut draft);
+            let script = self.tell_script(ask, &scene, doubt, &mut draft);
             if let Saved::Done(_) = draft.save().await? {
                 return Ok(script);
             }
@@ -76,7 +82,7 @@ impl House {
         Err(super::Fault::Contended(TRIES).into())
     }
 
-    fn tell_script(&self, ask: &ScriptAsk, scene: &Scene, doubt: Option<&str>, draft: &mut Draft<'_>) -> Script {
+    fn tell_script(&self, ask: &ScriptAsk, scene: &Scene, doubt: Option<(IssueKind, String)>, draft: &mut Draft<'_>) -> Script {
         let policy = scene.effective().map(|profile| profile.loop_policy).unwrap_or_default();
         let observed = draft.observe(&Sign::Script { session: ask.session, arch: ask.arch }, policy);
         let session = observed.session;
@@ -84,9 +90,13 @@ impl House {
             let judged = loops::on_template(&draft.host, session, loops::SCRIPT, policy, scene.now);
             draft.judge(judged, session);
         }
+        if let Some((issue, text)) = &doubt {
+            draft.host.raise(*issue, text.clone(), scene.now);
+            draft.note(What::Warning { word: "identity_conflict".into() }, text.clone());
+        }
         let facts = boot::Facts {
             host: Some(&draft.host),
-            doubt,
+            doubt: doubt.as_ref().map(|(_, text)| text.as_str()),
             profile: scene.effective(),
             network: scene.network.as_deref(),
             firmware: ipxe(ask, &draft.host, session),
@@ -236,17 +246,54 @@ impl House {
     /// Who asks: by the session it names, its MAC, its UUID, its serial, and last the address we lent it.
     fn identify(&self, ask: &ScriptAsk) -> Told<Who> {
         let by_session = ask.session.map(|session| self.store.host_by_session(session)).transpose()?.flatten();
-        let by_lease = if ask.mac.is_none() { self.book().holder(ask.peer) } else { None };
-        let mac = ask.mac.or(by_lease);
-        let by_mac = mac.map(|mac| self.store.host_by_mac(mac)).transpose()?.flatten();
-        let by_uuid = ask.uuid.map(|uuid| self.store.host_by_uuid(uuid)).transpose()?.flatten();
-        Ok(by_mac.or(by_uuid).or(by_session).map_or(Who::Stranger, |host| Who::Known { host, doubt: None }))
+        let macs: Vec<Mac> = ask.mac.or_else(|| self.book().holder(ask.peer)).into_iter().collect();
+        let claim = Claim { macs: &macs, uuid: ask.uuid, serial: ask.serial.as_deref() };
+        let known = self.which(&claim)?;
+        Ok(match (known, by_session) {
+            (Who::Stranger, Some(host)) => Who::Known { host, doubt: None },
+            (known, _) => known,
+        })
+    }
+
+    /// Which recorded host a claim means, and whether its identities contradict each other.
+    pub(super) fn which(&self, claim: &Claim<'_>) -> Told<Who> {
+        let candidates = self.candidates(claim)?;
+        let borrowed: Vec<&Host> = candidates.iter().map(AsRef::as_ref).collect();
+        let by_id = |id| candidates.iter().find(|host| host.id == id).cloned();
+        Ok(match identity::which(claim, &borrowed) {
+            Verdict::Unknown => Who::Stranger,
+            Verdict::Host { id, .. } => by_id(id).map_or(Who::Stranger, |host| Who::Known { host, doubt: None }),
+            Verdict::Conflict(conflict) => {
+                let host = conflict.hosts().first().and_then(|id| by_id(*id));
+                host.map_or(Who::Stranger, |host| Who::Known { host, doubt: Some((conflict.issue(), conflict.to_string())) })
+            }
+        })
+    }
+
+    /// The hosts that any of the claimed identities point at; the serial number is looked for only where nothing better is there.
+    fn candidates(&self, claim: &Claim<'_>) -> Told<Vec<Arc<Host>>> {
+        let mut found: Vec<Arc<Host>> = Vec::new();
+        for mac in claim.macs {
+            found.extend(self.store.host_by_mac(*mac)?);
+        }
+        if let Some(uuid) = claim.uuid {
+            found.extend(self.store.host_by_uuid(uuid)?);
+        }
+        if let (true, Some(serial)) = (found.is_empty(), claim.serial) {
+            found.extend(self.store.hosts()?.into_iter().filter(|host| host.serial.as_deref() == Some(serial)));
+        }
+        found.sort_by_key(|host| host.id);
+        found.dedup_by_key(|host| host.id);
+        Ok(found)
     }
 }
 
-enum Who {
+/// Who asks.
+pub(super) enum Who {
+    /// Nobody recorded.
     Stranger,
-    Known { host: Arc<Host>, doubt: Option<String> },
+    /// A host, and the issue and sentence if what it shows contradicts itself.
+    Known { host: Arc<Host>, doubt: Option<(IssueKind, String)> },
 }
 
 /// The words that every plan's template has.

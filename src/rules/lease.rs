@@ -256,12 +256,6 @@ impl Book {
         over
     }
 
-    /// Whose an address is, in whatever network: bound or offered, also shortly after its end (an installer that did not renew).
-    pub fn holder(&self, address: Ipv4Addr) -> Option<Mac> {
-        let held = self.ledgers.values().find_map(|ledger| ledger.held.get(&address))?;
-        matches!(held.state, State::Bound | State::Offered).then_some(held.mac)
-    }
-
     /// Every lease that is in force, and the quarantined addresses.
     pub fn leases(&self, now: Timestamp) -> Vec<Lease> {
         let all = self.ledgers.iter().flat_map(|(network, ledger)| ledger.held.iter().map(move |(address, held)| (network, *address, held)));

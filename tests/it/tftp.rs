@@ -81,7 +81,9 @@ fn bytes(count: usize) -> Bytes {
 }
 
 fn files() -> BTreeMap<String, Bytes> {
-    [("small", 700), ("even", 1024), ("empty", 0), ("medium", 100_000), ("loader.efi", 1 << 20)].map(|(name, size)| (name.to_owned(), bytes(size))).into()
+    [("small", 700), ("even", 1024), ("empty", 0), ("medium", 100_000), ("loader.efi", 1 << 20)]
+        .map(|(name, size)| (name.to_owned(), bytes(size)))
+        .into()
 }
 
 fn lab(change: impl FnOnce(&mut Settings)) -> Lab {

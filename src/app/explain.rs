@@ -1,0 +1,187 @@
+//! What the daemon would answer to a host now, and why; and what a document would look like. Both change nothing.
+//!
+//! The same decisions as for real requests, on the same reading of the host, with secrets hidden unless an admin asks.
+
+use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
+
+use serde::Serialize;
+
+use super::{
+    House, Refusal, Told,
+    scene::{Pass, Scene, Secrets},
+    script::{ScriptAsk, reason},
+};
+use crate::{
+    model::{Arch, Firmware, Host, Plan, Timestamp, Transport},
+    rules::{
+        boot::{self, DhcpBoot, Ways},
+        display,
+        inherit::{self, Origin},
+        loaders,
+    },
+};
+
+/// What DHCP would offer to one kind of firmware.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct DhcpAnswer {
+    /// Which firmware, for people.
+    pub client: String,
+    /// A loader's name, a script's URL, or "nothing".
+    pub offer: String,
+    /// How it is fetched, or why nothing is offered.
+    pub why: String,
+}
+
+/// The whole explanation.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct Explanation {
+    /// The host's name.
+    pub host: String,
+    /// The lifecycle's word.
+    pub lifecycle: String,
+    /// What is shown to people.
+    pub display_state: String,
+    /// The build's stage, if there is a build.
+    pub stage: Option<String>,
+    /// The plan's word.
+    pub plan: String,
+    /// Why.
+    pub reason: String,
+    /// By firmware.
+    pub dhcp: Vec<DhcpAnswer>,
+    /// The script, secrets hidden; or why it does not render.
+    pub script: String,
+    /// Document name → template, with its hash.
+    pub documents: BTreeMap<String, String>,
+    /// Every parameter with its origin, secrets hidden.
+    pub params: BTreeMap<String, Origin>,
+    /// The profile and its ancestors, the oldest first; or why it does not resolve.
+    pub profile: String,
+    /// The network.
+    pub network: Option<String>,
+    /// When something will happen by itself.
+    #[schema(value_type = Option<String>)]
+    pub next_deadline: Option<Timestamp>,
+}
+
+impl House {
+    /// What the daemon would answer to this host now.
+    pub fn explain(&self, key: &str) -> Told<Explanation> {
+        let host = self.find(key)?;
+        let scene = self.scene(host.clone(), None, host.address)?;
+        let arch = host.session().map_or(Arch::Unknown, |session| session.arch);
+        let plan = self.plan(&scene, ipxe_on(arch));
+        Ok(Explanation {
+            host: host.name.to_string(),
+            lifecycle: host.lifecycle.word().into(),
+            display_state: display::display_state(&host).into(),
+            stage: host.build.as_ref().map(|build| build.stage.word().into()),
+            plan: plan.word().into(),
+            reason: reason(&plan),
+            dhcp: self.dhcp_answers(&scene),
+            script: self.script_preview(&plan, &scene),
+            documents: self.documents(&scene),
+            params: inherit::redacted(&scene.params()),
+            profile: match &scene.profile {
+                None => "none".into(),
+                Some(Ok(profile)) => profile.chain.iter().map(ToString::to_string).collect::<Vec<_>>().join(" → "),
+                Some(Err(why)) => why.to_string(),
+            },
+            network: scene.network.as_ref().map(|network| network.name.to_string()),
+            next_deadline: crate::rules::expiry::next_due(&host, &self.times),
+        })
+    }
+
+    /// A document as the host would get it. `secrets` is the caller's to decide: only an admin who asks sees them.
+    pub fn preview(&self, key: &str, document: &str, secrets: Secrets) -> Told<String> {
+        let host = self.find(key)?;
+        let scene = self.scene(host.clone(), None, host.address)?;
+        if document == crate::rules::loops::SCRIPT {
+            let plan = self.plan(&scene, ipxe_on(Arch::Unknown));
+            return Ok(self.script_preview(&plan, &scene));
+        }
+        let template = scene.effective().and_then(|profile| profile.documents.get(document));
+        let template = template.ok_or_else(|| Refusal::Unknown { noun: "document", name: document.to_owned() })?;
+        self.preview_template(&scene, template, secrets)
+    }
+
+    /// A template with a scene's words and a placeholder for the token.
+    pub(super) fn preview_template(&self, scene: &Scene, template: &str, secrets: Secrets) -> Told<String> {
+        let context = scene.context(Pass { token: None, session: None }, secrets);
+        Ok(self.templates.catalog().render(template, &context).map_err(Refusal::Template)?)
+    }
+
+    /// The boot decision for a scene.
+    pub(super) fn plan(&self, scene: &Scene, firmware: Firmware) -> Plan {
+        boot::decide(&boot::Facts {
+            host: Some(&scene.host),
+            doubt: None,
+            profile: scene.effective(),
+            network: scene.network.as_deref(),
+            firmware,
+            live_image: false,
+            now: scene.now,
+        })
+    }
+
+    fn dhcp_answers(&self, scene: &Scene) -> Vec<DhcpAnswer> {
+        let clients = [
+            ("BIOS PXE", Arch::Bios, Transport::Tftp, false),
+            ("UEFI x64 PXE", Arch::X64, Transport::Tftp, false),
+            ("UEFI x64 HTTP boot", Arch::X64, Transport::Http, false),
+            ("UEFI arm64 PXE", Arch::Arm64, Transport::Tftp, false),
+            ("iPXE", Arch::Unknown, Transport::Http, true),
+        ];
+        let answer = |(client, arch, transport, ipxe): (&str, Arch, Transport, bool)| {
+            let firmware = Firmware { arch, transport, ipxe_http: ipxe, ipxe };
+            let asked = scene.host.loader.as_ref().map(AsRef::as_ref);
+            let found = loaders::choose(arch, asked, &|name: &str| self.loaders.has(name)).map_err(|why| why.to_string());
+            let script = format!("{}/boot.ipxe", scene.url);
+            let ways = Ways { loader: found.as_ref().map(|name| *name).map_err(String::as_str), script: &script };
+            let (offer, why) = match boot::for_dhcp(&self.plan(scene, firmware), &firmware, &ways) {
+                DhcpBoot::None { why } => ("nothing".to_owned(), why),
+                DhcpBoot::Loader { name, over: Transport::Tftp } => (name, "by TFTP".to_owned()),
+                DhcpBoot::Loader { name, over: Transport::Http } => (format!("{}/loader/{name}", scene.url), "by HTTP".to_owned()),
+                DhcpBoot::Script { url } => (url, "iPXE fetches its script".to_owned()),
+            };
+            DhcpAnswer { client: client.into(), offer, why }
+        };
+        clients.into_iter().map(answer).collect()
+    }
+
+    fn script_preview(&self, plan: &Plan, scene: &Scene) -> String {
+        let host = &scene.host;
+        let ask = ScriptAsk {
+            mac: host.macs.first().copied(),
+            uuid: None,
+            serial: None,
+            arch: None,
+            session: None,
+            peer: host.address.unwrap_or(Ipv4Addr::UNSPECIFIED),
+            server: scene.server,
+        };
+        match self.render_plan(plan, scene, &ask, None) {
+            Ok(text) => hide_token(self, host, &text),
+            Err(why) => format!("does not render: {why}"),
+        }
+    }
+
+    fn documents(&self, scene: &Scene) -> BTreeMap<String, String> {
+        let catalog = self.templates.catalog();
+        let documents = scene.effective().map(|profile| profile.documents.clone()).unwrap_or_default();
+        let told = |template: String| match catalog.hash(&template) {
+            Some(hash) => format!("{template} ({})", &hash[..12]),
+            None => format!("{template} (there is no such template)"),
+        };
+        documents.into_iter().map(|(document, template)| (document, told(template))).collect()
+    }
+}
+
+const fn ipxe_on(arch: Arch) -> Firmware {
+    Firmware { arch, transport: Transport::Http, ipxe_http: true, ipxe: true }
+}
+
+/// The open build's token is a secret, and a preview is not the machine.
+fn hide_token(house: &House, host: &Arc<Host>, text: &str) -> String {
+    host.open_build().map_or_else(|| text.to_owned(), |build| text.replace(house.keys.build_token(build.id).reveal(), "TOKEN"))
+}

@@ -1,0 +1,162 @@
+//! Networks, profiles, global parameters and API tokens: read and written one by one. The whole site at once is `apply`.
+//!
+//! A noun in use is not removed: the refusal names the user. Whether the settings fit together is `rules::sitefile`'s to say.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{Failure, House, Refusal, Told, answer::invalid, house::Pen};
+use crate::{
+    model::{Actor, Name, Network, Params, Profile, Role, Token, What},
+    store::{ApiToken, Settings, View, Writes, change},
+};
+
+/// One noun written or removed.
+#[derive(Debug, Clone)]
+pub enum Edit {
+    /// A network, new or in place of the one of its name.
+    Network(Network),
+    /// A profile, likewise.
+    Profile(Profile),
+    /// The global parameters, whole.
+    Globals(Params),
+    /// A network goes.
+    NoNetwork(Name),
+    /// A profile goes.
+    NoProfile(Name),
+}
+
+impl House {
+    /// A network by name.
+    pub fn network(&self, name: &str) -> Told<Arc<Network>> {
+        found("network", name, self.store.settings()?.networks.get(name))
+    }
+
+    /// A profile by name.
+    pub fn profile(&self, name: &str) -> Told<Arc<Profile>> {
+        found("profile", name, self.store.settings()?.profiles.get(name))
+    }
+
+    /// Writes or removes one noun.
+    pub async fn edit_settings(&self, actor: &Actor, edit: Edit) -> Told<()> {
+        let pen = Pen::new(actor.clone(), self.now());
+        change(&*self.store, move |view| match lay(view, edit) {
+            Err(refusal) => (Writes::default(), Err(Failure::from(refusal))),
+            Ok((settings, what, text)) => {
+                let facts = vec![pen.write(what, text)];
+                (Writes { settings: Some(settings), facts, ..Writes::default() }, Ok(()))
+            }
+        })
+        .await?
+    }
+
+    /// Makes a token; the secret is in the answer and nowhere else.
+    pub async fn create_token(&self, actor: &Actor, name: Name, role: Role) -> Told<Token> {
+        let (token, now) = (self.world.token(), self.now());
+        let (hash, pen) = (token.hash(), Pen::new(actor.clone(), now));
+        let made: Told<()> = change(&*self.store, move |view| {
+            let mut settings = Settings::clone(view.settings());
+            if settings.tokens.contains_key(&name) {
+                let text = "there is a token of this name; revoke it first, or take another name";
+                return (Writes::default(), Err(invalid("name", text)));
+            }
+            let fact = pen.write(noted("token", &name, "created"), format!("token {name} made with role {role:?}"));
+            settings.tokens.insert(name.clone(), ApiToken { name, role, hash, created: now });
+            (Writes { settings: Some(settings), facts: vec![fact], ..Writes::default() }, Ok(()))
+        })
+        .await?;
+        made.map(|()| token)
+    }
+
+    /// Revokes a token.
+    pub async fn revoke_token(&self, actor: &Actor, name: &str) -> Told<()> {
+        let (pen, wanted) = (Pen::new(actor.clone(), self.now()), name.to_owned());
+        change(&*self.store, move |view| {
+            let mut settings = Settings::clone(view.settings());
+            let Some(gone) = settings.tokens.remove(wanted.as_str()) else {
+                return (Writes::default(), Err(Refusal::Unknown { noun: "token", name: wanted }.into()));
+            };
+            let fact = pen.write(noted("token", &gone.name, "deleted"), format!("token {} revoked", gone.name));
+            (Writes { settings: Some(settings), facts: vec![fact], ..Writes::default() }, Ok(()))
+        })
+        .await?
+    }
+
+    /// Who shows this token, if anybody; every token is compared, so that the time taken says nothing.
+    pub fn bearer(&self, token: &Token) -> Told<Option<Actor>> {
+        let settings = self.store.settings()?;
+        let mut bearer = None;
+        for known in settings.tokens.values() {
+            if known.hash.matches(token) {
+                bearer = Some(Actor::Operator { name: known.name.clone(), role: known.role });
+            }
+        }
+        Ok(bearer)
+    }
+}
+
+fn found<T>(noun: &'static str, name: &str, found: Option<&Arc<T>>) -> Told<Arc<T>> {
+    found.cloned().ok_or_else(|| Refusal::Unknown { noun, name: name.to_owned() }.into())
+}
+
+fn noted(noun: &str, name: &Name, verb: &str) -> What {
+    What::Settings { noun: noun.into(), name: name.to_string(), verb: verb.into() }
+}
+
+/// The settings after an edit, with its fact; refused if they would not fit together.
+fn lay(view: &View<'_>, edit: Edit) -> Result<(Settings, What, String), Refusal> {
+    let mut settings = Settings::clone(view.settings());
+    let (what, text) = match edit {
+        Edit::Network(network) => {
+            let name = network.name.clone();
+            let verb = verb(settings.networks.insert(name.clone(), Arc::new(network)).is_some());
+            (noted("network", &name, verb), format!("network {name} {verb}"))
+        }
+        Edit::Profile(profile) => {
+            let name = profile.name.clone();
+            let verb = verb(settings.profiles.insert(name.clone(), Arc::new(profile)).is_some());
+            (noted("profile", &name, verb), format!("profile {name} {verb}"))
+        }
+        Edit::Globals(params) => {
+            settings.globals = params;
+            (What::Settings { noun: "globals".into(), name: "globals".into(), verb: "changed".into() }, "global parameters changed".into())
+        }
+        Edit::NoNetwork(name) => {
+            remove(&mut settings.networks, "network", &name)?;
+            unused("network", &name, user_of_network(view, &name))?;
+            (noted("network", &name, "deleted"), format!("network {name} deleted"))
+        }
+        Edit::NoProfile(name) => {
+            remove(&mut settings.profiles, "profile", &name)?;
+            unused("profile", &name, user_of_profile(view, &name))?;
+            (noted("profile", &name, "deleted"), format!("profile {name} deleted"))
+        }
+    };
+    Ok((settings, what, text))
+}
+
+const fn verb(was_there: bool) -> &'static str {
+    if was_there { "changed" } else { "created" }
+}
+
+fn remove<T>(map: &mut BTreeMap<Name, Arc<T>>, noun: &'static str, name: &Name) -> Result<(), Refusal> {
+    map.remove(name).map(drop).ok_or_else(|| Refusal::Unknown { noun, name: name.to_string() })
+}
+
+fn unused(noun: &'static str, name: &Name, user: Option<String>) -> Result<(), Refusal> {
+    user.map_or(Ok(()), |by| Err(Refusal::InUse { noun, name: name.to_string(), by }))
+}
+
+fn user_of_network(view: &View<'_>, name: &Name) -> Option<String> {
+    view.hosts().find(|host| host.network.as_ref() == Some(name)).map(|host| format!("host {}", host.name))
+}
+
+fn user_of_profile(view: &View<'_>, name: &Name) -> Option<String> {
+    let by_host = view.hosts().find(|host| host.profile.as_ref() == Some(name) || host.open_build().is_some_and(|build| build.profile == *name));
+    let settings = view.settings();
+    let by_profile = settings.profiles.values().find(|profile| profile.extends.as_ref() == Some(name));
+    let by_network = settings.networks.values().find(|network| network.profile.as_ref() == Some(name));
+    by_host
+        .map(|host| format!("host {}", host.name))
+        .or_else(|| by_profile.map(|profile| format!("profile {}", profile.name)))
+        .or_else(|| by_network.map(|network| format!("network {}", network.name)))
+}
