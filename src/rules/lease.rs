@@ -256,6 +256,12 @@ impl Book {
         over
     }
 
+    /// Who was lent this address last, in whatever network, also after its end (an installer that did not renew).
+    pub fn holder(&self, address: Ipv4Addr) -> Option<Mac> {
+        let held = self.ledgers.values().filter_map(|ledger| ledger.held.get(&address));
+        held.filter(|held| held.state == State::Bound).max_by_key(|held| held.until).map(|held| held.mac)
+    }
+
     /// Every lease that is in force, and the quarantined addresses.
     pub fn leases(&self, now: Timestamp) -> Vec<Lease> {
         let all = self.ledgers.iter().flat_map(|(network, ledger)| ledger.held.iter().map(move |(address, held)| (network, *address, held)));
@@ -263,12 +269,6 @@ impl Book {
         let mut leases: Vec<Lease> = in_force.map(|(network, address, held)| held.lease(network, address)).collect();
         leases.sort_by(|a, b| (&a.network, a.address).cmp(&(&b.network, b.address)));
         leases
-    }
-
-    /// Who has been lent this address last, in whichever network: for a request that shows nothing but where it comes from.
-    pub fn holder(&self, address: Ipv4Addr) -> Option<Mac> {
-        let held = self.ledgers.values().filter_map(|ledger| ledger.held.get(&address));
-        held.filter(|held| held.state == State::Bound).max_by_key(|held| held.until).map(|held| held.mac)
     }
 
     fn ledger(&mut self, network: &Name) -> &mut Ledger {

@@ -12,6 +12,7 @@ pub mod lifecycle;
 pub mod loaders;
 pub mod loops;
 pub mod preflight;
+pub mod offer;
 pub mod quirks;
 pub mod removal;
 pub mod render;
