@@ -4,4 +4,5 @@
 
 pub mod display;
 pub mod lifecycle;
+pub mod lint;
 pub mod render;

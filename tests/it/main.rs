@@ -5,3 +5,4 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by a panic")]
 
 mod http_listener;
+mod templates;
