@@ -15,6 +15,7 @@ pub mod preflight;
 pub mod offer;
 pub mod quirks;
 pub mod removal;
+pub mod lint;
 pub mod render;
 pub mod session;
 pub mod transfer;

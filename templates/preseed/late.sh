@@ -3,24 +3,24 @@
   went well; a failure is told from here, because only the new system has a curl that can send the log.
 #}
 #!/bin/sh
+{% set verb = "progress/post_running" %}
 {% include "snippets/curl.sh" %}
-{% set firstboot = params.firstboot | default(true) %}
-bw_work() (
+(
 set -eu
 echo {{ host.label | sh }} > /etc/hostname
 {% include "snippets/users.sh" %}
 {% include "snippets/keys.sh" %}
-{% if firstboot %}
+{% if params.firstboot | default(true) %}
 {% include "snippets/firstboot.sh" %}
 {% endif %}
 {% for command in params.post_commands | default([]) %}
 {{ command }}
 {% endfor %}
-)
-tell progress/post_running
-bw_work > /root/bw-post.log 2>&1
+) > /root/bw-post.log 2>&1
 if [ $? -eq 0 ]; then
   touch /root/.bw-post-ok
 elif command -v curl > /dev/null; then
-  tell failed /root/bw-post.log && touch /root/.bw-failed-told
+{% set verb = "failed" %}{% set log = "/root/bw-post.log" %}
+{% include "snippets/curl.sh" %}
+  touch /root/.bw-failed-told
 fi

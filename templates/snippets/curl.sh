@@ -1,12 +1,10 @@
 {#
-  tell VERB [FILE]: report to the server with curl, FILE's last 64 KiB as text. Never fails the installation.
-  `tell_tries` (default 5) is how often it tries, two seconds apart. The URL holds an address, not a name: a chroot may have no resolver.
+  One report to the server with curl, as one literal line that a person can find: `verb` is the callback, `log` (optional) a file whose last
+  64 KiB go along, `tries` (default 5) how often, two seconds apart. Never fails the installation. The URL holds an address and not a
+  name, because a chroot may have no resolver.
 #}
-tell() {
-  if [ -n "${2:-}" ] && [ -r "$2" ]; then
-    tail -c 65536 "$2" > /tmp/bw-tail.log
-  else
-    : > /tmp/bw-tail.log
-  fi
-  curl -fsS --retry {{ tell_tries | default(5) }} --retry-delay 2 --retry-connrefused --max-time 20 -H "Content-Type: text/plain" --data-binary @/tmp/bw-tail.log {{ callback | sh }}/"$1" || true
-}
+{% if log %}
+tail -c 65536 {{ log | sh }} 2>/dev/null | curl -fsS --retry {{ tries | default(5) }} --retry-delay 2 --retry-connrefused --max-time 20 -H "Content-Type: text/plain" --data-binary @- {{ callback | sh }}/{{ verb }} || true
+{% else %}
+curl -fsS --retry {{ tries | default(5) }} --retry-delay 2 --retry-connrefused --max-time 20 -X POST {{ callback | sh }}/{{ verb }} || true
+{% endif %}
