@@ -5,3 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by a panic")]
 
 mod http_listener;
+mod lifecycle_grid;
+mod lifecycle_histories;
+mod lifecycle_rows;
+mod lifecycle_samples;
