@@ -7,3 +7,7 @@
 mod http_listener;
 mod tftp;
 mod templates;
+mod lifecycle_grid;
+mod lifecycle_histories;
+mod lifecycle_rows;
+mod lifecycle_samples;
