@@ -83,10 +83,8 @@ fn writes(settings: &Settings, find: impl Fn(u16) -> Host, step: Step) -> Writes
             let what = What::Settings { noun: "global".into(), name: "globals".into(), verb: "changed".into() };
             Writes { settings: Some(settings), facts: vec![fact(None, what)], ..Writes::default() }
         }
-        step => match step {
-            Step::Evidence(n) => Writes { facts: vec![fact(Some(host(n).id), What::SessionOpened)], ..Writes::default() },
-            _ => Writes::default(),
-        },
+        Step::Evidence(n) => Writes { facts: vec![fact(Some(host(n).id), What::SessionOpened)], ..Writes::default() },
+        _ => Writes::default(),
     }
 }
 
