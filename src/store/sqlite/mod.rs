@@ -1,7 +1,7 @@
 //! The store in SQLite: a database file, one writing thread, and the present state of hosts and settings in memory.
 //!
-//! Write-ahead log with `synchronous=FULL`: what is acknowledged survives the power, and group commit pays for it (see
-//! [`writer`]). One daemon at a time owns a file. Several daemons on one database need another implementation of the trait.
+//! Write-ahead log with `synchronous=FULL`: what is acknowledged survives the power, and group commit pays for it (see the
+//! writer). One daemon at a time owns a file. Several daemons on one database need another implementation of the trait.
 
 mod open;
 mod readers;
