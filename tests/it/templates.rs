@@ -3,10 +3,13 @@
 //! `plain` has nothing but what it needs, `full` sets every parameter, `hostile` puts quotes, dollars and comment marks where they hurt.
 //! `UPDATE_GOLDEN=1` rewrites the files; a change of one is reviewed like code.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, process::Command};
 
 use bootwright::{
-    rules::{lint, render::Catalog},
+    rules::{
+        lint,
+        render::{Catalog, FILTERS},
+    },
     store::shelf::templates::shipped,
 };
 use serde_json::{Value, json};
@@ -97,7 +100,7 @@ fn full() -> Value {
 fn hostile() -> Value {
     let params = json!({
         "root_password_crypted": "$6$a'b\"$`x`", "ssh_keys": ["ssh-ed25519 AAAA o'neil \"$(reboot)\" # {{ x }}"],
-        "keyboard": "us: # no", "kernel_options": "a='b c' \"d\"", "packages": [], "post_commands": ["echo \"it's ${#x} %s \\\" | cat"],
+        "keyboard": "us: # no", "kernel_options": "a='b c' \"d\"", "packages": [], "post_commands": ["echo \"it's ${#x} %s\" | cat"],
         "users": [{"name": "x", "ssh_keys": ["k'ey"], "sudo": true}],
     });
     let mut context = context(host("n3"), params, ("sanboot", "2026-03-01T12:00:02Z"));
@@ -147,4 +150,49 @@ fn the_linter_finds_nothing_in_what_is_shipped() {
             assert!(findings.is_empty(), "{fixture}: {findings:#?}");
         }
     }
+}
+
+#[test]
+fn the_readme_names_everything_that_a_template_knows() {
+    let readme = fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("templates/README.md")).unwrap();
+    let fields = lint::CONTEXT.iter().flat_map(|(root, fields)| fields.iter().chain([root]));
+    let missing: Vec<_> = fields.chain(lint::IPXE_CONTEXT).chain(&FILTERS).filter(|name| !readme.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn the_sample_has_exactly_the_documented_names() {
+    let sample = lint::sample();
+    let keys = |value: &Value| value.as_object().map(|map| map.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
+    let mut roots: Vec<&str> = lint::CONTEXT.iter().map(|(root, _)| *root).chain(lint::IPXE_CONTEXT.iter().copied()).collect();
+    roots.sort_unstable();
+    assert_eq!(keys(&sample), roots);
+    for (root, fields) in lint::CONTEXT {
+        let mut fields = fields.to_vec();
+        fields.sort_unstable();
+        assert_eq!(keys(&sample[root]), fields, "{root}");
+    }
+}
+
+/// The late script reaches the new system through one line of preseed, a continuation, and an `echo` per line.
+#[test]
+fn the_preseed_writes_the_late_script_unharmed() {
+    let catalog = catalog();
+    for (fixture, context) in fixtures() {
+        let preseed = catalog.render("preseed/debian.cfg", &context).unwrap().replace("\\\n", "");
+        let line = preseed.lines().find_map(|line| line.strip_prefix("d-i preseed/late_command string ")).unwrap();
+        let (writer, rest) = line.split_once(" > /target/root/bw-late.sh;").unwrap();
+        let written = Command::new("sh").args(["-c", writer]).output().unwrap();
+        assert_eq!(String::from_utf8(written.stdout).unwrap(), catalog.render("preseed/late.sh", &context).unwrap(), "{fixture}");
+        let parses = Command::new("sh").args(["-n", "-c", rest]).status().unwrap();
+        assert!(parses.success(), "{fixture}");
+    }
+}
+
+#[test]
+fn rhel_8_gets_its_time_servers_in_its_own_words() {
+    let mut context = fixtures()[1].1.clone();
+    context["params"]["release"] = json!(8);
+    let text = catalog().render("kickstart/rhel.ks", &context).unwrap();
+    assert!(text.contains("timezone Europe/Berlin --utc --ntpservers=10.77.0.1\n") && !text.contains("timesource"), "{text}");
 }

@@ -47,13 +47,16 @@ fn tree(filter: &str, value: &Value) -> Result<Json, Error> {
     serde_json::to_value(value).map_err(|_| complain("not-a-value", format!("`{filter}` cannot spell this kind of value"), ""))
 }
 
+/// Words that mean something to a shell when they stand alone (POSIX 2.4).
+const RESERVED: [&str; 14] = ["if", "then", "else", "elif", "fi", "do", "done", "case", "esac", "while", "until", "for", "in", "time"];
+
 /// One word of a POSIX shell (2.2.2 single quotes).
 fn sh(text: &str) -> Result<String, Error> {
     if text.contains('\0') {
         return Err(complain("sh-value", "a shell word cannot carry a NUL byte".into(), ""));
     }
     let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_./:@%+=,-".contains(&b));
-    if plain { Ok(text.to_owned()) } else { Ok(format!("'{}'", text.replace('\'', r"'\''"))) }
+    if plain && !RESERVED.contains(&text) { Ok(text.to_owned()) } else { Ok(format!("'{}'", text.replace('\'', r"'\''"))) }
 }
 
 /// One word of a kickstart command: anaconda splits lines as a POSIX shell would, without expansion.
@@ -85,7 +88,7 @@ fn one_line(filter: &str, text: &str) -> Result<(), Error> {
 
 /// Words on an iPXE command line. iPXE has no quoting: what it would act upon is changed until it is only text. Never fails,
 /// because the reason of a fault is printed with it.
-fn ipxe(text: &str) -> String {
+pub fn ipxe(text: &str) -> String {
     let inert = |word: &str| match word {
         "||" | "&&" | ";" => format!("'{word}'"),
         word if word.starts_with('#') => format!("'{word}"),

@@ -6,6 +6,7 @@
 
 mod fault;
 mod filters;
+mod plain;
 mod sink;
 pub mod tags;
 
@@ -17,6 +18,7 @@ use sha2::{Digest, Sha256};
 use crate::model::{Source, Sources, TemplateFault, TemplateOrigin};
 
 pub use filters::NAMES as FILTERS;
+pub use plain::fault_script;
 
 /// The largest document that a template may render to, bytes.
 pub const OUTPUT_LIMIT_BYTES: usize = 1 << 20;
