@@ -5,9 +5,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by a panic")]
 
 mod http_listener;
-mod tftp;
-mod templates;
+mod journey;
+mod lab;
 mod lifecycle_grid;
 mod lifecycle_histories;
 mod lifecycle_rows;
 mod lifecycle_samples;
+mod templates;
+mod tftp;
