@@ -247,3 +247,6 @@ fn sentence(cause: &Cause) -> String {
     let text = text.trim();
     if text.is_empty() { "no reason was given.".to_owned() } else { format!("{}.", text.trim_end_matches('.')) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -191,3 +191,6 @@ pub fn redacted(all: &BTreeMap<String, Origin>) -> BTreeMap<String, Origin> {
     let show = |one: &Origin| Origin { value: hide(one.secret, &one.value), shadows: one.shadows.iter().map(shadow).collect(), ..one.clone() };
     all.iter().map(|(key, origin)| (key.clone(), show(origin))).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -319,3 +319,6 @@ fn evidence(class: LoopClass, before: Option<&Session>, build: &Build, attempt: 
     };
     format!("{title}, no. {attempt}: it was switched on again after {what}{when}.")
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,3 +19,4 @@ pub mod removal;
 pub mod render;
 pub mod session;
 pub mod transfer;
+pub mod sitefile;

@@ -288,3 +288,8 @@ pub fn is_installer(class: &str) -> bool {
     let class = class.to_ascii_lowercase();
     class == "d-i" || ["anaconda", "dracut", "udhcp"].iter().any(|start| class.starts_with(start))
 }
+
+#[cfg(test)]
+pub(crate) mod history;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,231 @@
+//! Site files and what they come to, as tables: a mistake is `path: text`, a change is `noun name: field before → after`.
+
+use serde_json::json;
+
+use super::*;
+use crate::model::Timestamp;
+
+fn example() -> Value {
+    json!({
+        "globals": {"timezone": "UTC"},
+        "networks": [{"name": "lab", "subnet": "10.77.0.0/24", "dhcp": "full", "server": "10.77.0.1", "gateway": "10.77.0.1",
+            "pools": [{"first": "10.77.0.100", "last": "10.77.0.200"}], "options": {"12": "x"}}],
+        "profiles": [{"name": "debian-12", "kernel": "debian-12/1/linux", "documents": {"preseed.cfg": "preseed/debian.cfg"},
+            "params": {"root_password": {"secret": "hush"}}, "loop": {"halt_after": 3}, "expected_boots": 1,
+            "deadlines": {"dhcp": {"soft_secs": 60, "hard_secs": 300}}}],
+        "hosts": [{"name": "n1", "macs": ["52:54:00:00:00:01"], "network": "lab", "profile": "debian-12", "address": "10.77.0.11"}],
+    })
+}
+
+/// A site as an applied file leaves it.
+#[derive(Default)]
+struct World {
+    globals: Params,
+    networks: BTreeMap<Name, Arc<Network>>,
+    profiles: BTreeMap<Name, Arc<Profile>>,
+    hosts: Vec<Arc<Host>>,
+}
+
+impl World {
+    fn current(&self) -> Current<'_> {
+        Current { globals: &self.globals, networks: &self.networks, profiles: &self.profiles, hosts: &self.hosts }
+    }
+
+    fn plan(&self, document: Value) -> Result<Plan, Vec<Invalid>> {
+        plan(&read(document)?, &self.current())
+    }
+
+    fn apply(mut self, document: Value) -> Self {
+        for edit in self.plan(document).unwrap().edits {
+            match edit {
+                Edit::Globals(globals) => self.globals = globals,
+                Edit::Network(network) => drop(self.networks.insert(network.name.clone(), network)),
+                Edit::NoNetwork(name) => drop(self.networks.remove(&name)),
+                Edit::Profile(profile) => drop(self.profiles.insert(profile.name.clone(), profile)),
+                Edit::NoProfile(name) => drop(self.profiles.remove(&name)),
+                Edit::NewHost(wanted) => {
+                    let id = HostId(uuid::Uuid::from_u128(self.hosts.len() as u128 + 1));
+                    let mut host = Host::new(id, wanted.name.clone(), Vec::new(), Timestamp::UNIX_EPOCH);
+                    wanted.apply_to(&mut host);
+                    self.hosts.push(Arc::new(host));
+                }
+                Edit::Host(id, wanted) => {
+                    let host = self.hosts.iter_mut().find(|host| host.id == id).unwrap();
+                    wanted.apply_to(Arc::make_mut(host));
+                }
+                Edit::NoHost(id) => self.hosts.retain(|host| host.id != id),
+            }
+        }
+        self
+    }
+}
+
+/// Changes one place of the example, by JSON pointer; a missing last key is added.
+fn with(pointer: &str, value: Value) -> Value {
+    let mut document = example();
+    let (parent, key) = pointer.rsplit_once('/').unwrap();
+    match document.pointer_mut(parent).unwrap() {
+        Value::Array(items) if key == "-" => items.push(value),
+        Value::Array(items) => items[key.parse::<usize>().unwrap()] = value,
+        Value::Object(map) => drop(map.insert(key.to_owned(), value)),
+        other => panic!("{other} has no {key}"),
+    }
+    document
+}
+
+#[track_caller]
+fn wrong(pointer: &str, value: Value, path: &str, part: &str) {
+    let found = World::default().plan(with(pointer, value)).unwrap_err();
+    assert!(found.iter().any(|one| one.path == path && one.text.contains(part)), "wanted {path}: …{part}…, got {found:#?}");
+}
+
+#[track_caller]
+fn changes(world: &World, document: Value, want: &[&str]) {
+    let plan = world.plan(document).unwrap();
+    let line = |one: &Difference| {
+        let fields: Vec<_> = one.fields.iter().map(|field| format!("{} {} → {}", field.path, field.before, field.after)).collect();
+        format!("{:?} {:?} {}: {}", one.change, one.noun, one.name, fields.join("; "))
+    };
+    assert_eq!(plan.differences.iter().map(line).collect::<Vec<_>>(), want);
+    assert_eq!(plan.edits.len(), plan.differences.len());
+}
+
+#[test]
+fn applying_twice_changes_nothing() {
+    let world = World::default().apply(example());
+    assert_eq!((world.networks.len(), world.profiles.len(), world.hosts.len()), (1, 1, 1));
+    changes(&world, example(), &[]);
+}
+
+#[test]
+fn a_new_site_is_created_thing_by_thing_and_its_secrets_stay_hidden() {
+    let plan = World::default().plan(example()).unwrap();
+    let verbs: Vec<_> = plan.differences.iter().map(|one| (one.noun, one.change)).collect();
+    let created = Change::Create;
+    assert_eq!(verbs, [(Noun::Globals, Change::Change), (Noun::Network, created), (Noun::Profile, created), (Noun::Host, created)]);
+    let shown = serde_json::to_string(&plan.differences).unwrap();
+    assert!(!shown.contains("hush") && shown.contains("(secret)"), "{shown}");
+}
+
+#[test]
+fn a_change_is_shown_field_by_field() {
+    let world = World::default().apply(example());
+    changes(&world, with("/networks/0/lease_secs", json!(600)), &["Change Network lab: lease_secs 3600 → 600"]);
+    changes(&world, with("/globals/timezone", json!("CET")), &[r#"Change Globals globals: params.timezone "UTC" → "CET""#]);
+    changes(&world, with("/hosts/0/address", json!("10.77.0.12")), &[r#"Change Host n1: address "10.77.0.11" → "10.77.0.12""#]);
+    changes(
+        &world,
+        with("/profiles/0/params/root_password", json!({"secret": "new"})),
+        &[r#"Change Profile debian-12: params.root_password "(secret)" → "(another secret)""#],
+    );
+}
+
+#[test]
+fn what_a_host_does_not_say_stays_and_null_clears() {
+    let mut world = World::default().apply(example());
+    Arc::make_mut(&mut world.hosts[0]).serial = Some("S1".to_owned());
+    changes(&world, json!({"hosts": [{"name": "n1"}]}), &[]);
+    changes(&world, json!({"hosts": [{"name": "n1", "serial": null}]}), &[r#"Change Host n1: serial "S1" → null"#]);
+}
+
+#[test]
+fn nothing_is_deleted_unless_it_is_pruned() {
+    let world = World::default().apply(example());
+    changes(&world, json!({}), &[]);
+    changes(&world, json!({"networks": null}), &[]);
+    let all = ["Delete Host n1: ", "Delete Network lab: ", "Delete Profile debian-12: "];
+    changes(&world, json!({"prune": true}), &all);
+}
+
+#[test]
+fn pruning_never_takes_a_host_that_is_used() {
+    let mut world = World::default().apply(example());
+    Arc::make_mut(&mut world.hosts[0]).lifecycle = Lifecycle::Used;
+    let found = world.plan(json!({"prune": true})).unwrap_err();
+    assert_eq!((found[0].path.as_str(), found.len()), ("prune", 1));
+    assert!(found[0].text.contains("host n1 is used"), "{}", found[0]);
+}
+
+#[test]
+fn what_a_host_needs_must_stay() {
+    let world = World::default().apply(example());
+    let mut kept = example();
+    kept.as_object_mut().unwrap().extend([("prune".to_owned(), json!(true)), ("networks".to_owned(), json!([]))]);
+    let found = world.plan(kept).unwrap_err();
+    assert_eq!(found[0].to_string(), "hosts[0].network: there is no network lab");
+}
+
+#[test]
+fn a_mistake_is_named_by_its_path() {
+    wrong("/hosts/0/macs/0", json!("52:54:00:00:00"), "hosts[0].macs[0]", "is not a MAC address");
+    wrong("/hosts/0/colour", json!("red"), "hosts[0].colour", "unknown field");
+    wrong("/networks/0/subnet", json!("10.77.0.0/33"), "networks[0].subnet", "");
+    wrong("/networks/0/pools/0/last", json!("x"), "networks[0].pools[0].last", "");
+    wrong("/profiles/0/kernel", json!("linux"), "profiles[0].kernel", "does not name an artifact");
+    wrong("/hosts", json!({}), "hosts", "must be a list");
+    wrong("/servers", json!([]), "servers", "unknown section");
+    assert_eq!(read(json!([])).unwrap_err()[0].path, "(document)");
+}
+
+#[test]
+fn every_element_with_a_mistake_is_reported() {
+    let document = json!({"hosts": [{"name": "a b"}, {"name": "n2", "macs": ["x"]}, {"macs": []}]});
+    let paths: Vec<_> = read(document).unwrap_err().into_iter().map(|one| one.path).collect();
+    assert_eq!(paths, ["hosts[0].name", "hosts[1].macs[0]", "hosts[2]"]);
+}
+
+#[test]
+fn what_can_be_there_once_is_not_there_twice() {
+    let twin = |changes: Value| {
+        let mut host = json!({"name": "n2", "macs": ["52:54:00:00:00:02"], "network": "lab"});
+        host.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        host
+    };
+    wrong("/hosts/-", twin(json!({"name": "n1"})), "hosts[1].name", "hosts[0]");
+    wrong("/hosts/-", twin(json!({"macs": ["52-54-00-00-00-01"]})), "hosts[1].macs[0]", "belongs to hosts[0] (n1)");
+    wrong("/hosts/-", twin(json!({"address": "10.77.0.11"})), "hosts[1].address", "reserved for hosts[0]");
+    wrong("/hosts/0/macs", json!(["52:54:00:00:00:01", "52:54:00:00:00:01"]), "hosts[0].macs[1]", "twice");
+    wrong("/networks/-", json!({"name": "lab", "subnet": "10.1.0.0/24"}), "networks[1].name", "networks[0]");
+    wrong("/profiles/-", json!({"name": "debian-12"}), "profiles[1].name", "profiles[0]");
+}
+
+#[test]
+fn a_mac_of_a_host_outside_the_file_is_taken_and_a_swap_inside_it_is_not() {
+    let world = World::default().apply(example());
+    let found = world.plan(json!({"hosts": [{"name": "n9", "macs": ["52:54:00:00:00:01"]}]})).unwrap_err();
+    assert_eq!(found[0].to_string(), "hosts[0].macs[0]: 52:54:00:00:00:01 belongs to host n1, which is not in this file");
+    let swap = json!({"hosts": [{"name": "n9", "macs": ["52:54:00:00:00:01"]}, {"name": "n1", "macs": ["52:54:00:00:00:02"]}]});
+    assert!(world.plan(swap).is_ok());
+}
+
+#[test]
+fn names_of_things_that_do_not_exist_are_found() {
+    wrong("/hosts/0/network", json!("nowhere"), "hosts[0].network", "there is no network nowhere");
+    wrong("/hosts/0/profile", json!("nothing"), "hosts[0].profile", "there is no profile nothing");
+    wrong("/networks/0/profile", json!("nothing"), "networks[0].profile", "there is no profile nothing");
+    wrong("/profiles/0/extends", json!("nothing"), "profiles[0].extends", "extends nothing, which does not exist");
+    wrong("/profiles/0/extends", json!("debian-12"), "profiles[0].extends", "ring");
+}
+
+#[test]
+fn addresses_must_fit_their_subnet() {
+    wrong("/networks/0/subnet", json!("10.77.0.5/24"), "networks[0].subnet", "write 10.77.0.0/24");
+    wrong("/networks/0/gateway", json!("10.78.0.1"), "networks[0].gateway", "10.77.0.0/24");
+    wrong("/networks/0/pools/0", json!({"first": "10.77.0.200", "last": "10.77.0.100"}), "networks[0].pools[0]", "behind");
+    wrong("/networks/0/pools/0", json!({"first": "10.77.0.200", "last": "10.77.1.10"}), "networks[0].pools[0]", "not within");
+    wrong("/networks/0/pools/0", json!({"first": "10.77.0.200", "last": "10.77.0.255"}), "networks[0].pools[0]", "not within");
+    wrong("/networks/0/pools/0", json!({"first": "10.77.0.1", "last": "10.77.0.9"}), "networks[0].pools[0]", "cannot be lent");
+    wrong("/networks/0/pools/-", json!({"first": "10.77.0.150", "last": "10.77.0.250"}), "networks[0].pools[1]", "pools[0]");
+    wrong("/networks/-", json!({"name": "wide", "subnet": "10.0.0.0/8"}), "networks[1].subnet", "overlaps 10.77.0.0/24 of network lab");
+    wrong("/hosts/0/address", json!("10.78.0.11"), "hosts[0].address", "no host's address in network lab");
+    wrong("/hosts/0/address", json!("10.77.0.1"), "hosts[0].address", "server's own");
+    wrong("/hosts/-", json!({"name": "n3", "macs": ["52:54:00:00:00:03"], "address": "9.9.9.9"}), "hosts[1].address", "in no network");
+}
+
+#[test]
+fn other_values_that_cannot_be_meant_are_found() {
+    wrong("/hosts/0/macs", json!([]), "hosts[0].macs", "at least one");
+    wrong("/networks/0/lease_secs", json!(5), "networks[0].lease_secs", "less than a minute");
+    wrong("/profiles/0/expected_boots", json!(0), "profiles[0].expected_boots", "from 1");
+    wrong("/profiles/0/deadlines/dhcp/soft_secs", json!(301), "profiles[0].deadlines.dhcp", "overdue after 301 s");
+}
