@@ -5,15 +5,16 @@
 
 use std::{
     io,
-    mem::MaybeUninit,
     net::{Ipv4Addr, SocketAddrV4},
+    os::fd::AsRawFd as _,
     sync::atomic::{AtomicU16, Ordering},
     time::Duration,
 };
 
 use async_trait::async_trait;
+use nix::sys::socket::{MsgFlags, recv};
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::io::{Interest, unix::AsyncFd};
+use tokio::{io::Interest, net::UdpSocket};
 
 use crate::app::offer::Probe;
 
@@ -48,21 +49,19 @@ async fn echo(interface: &str, address: Ipv4Addr) -> io::Result<()> {
     socket.bind_device(Some(interface.as_bytes()))?;
     let sequence = SEQUENCE.fetch_add(1, Ordering::Relaxed);
     socket.send_to(&request(sequence), &SocketAddrV4::new(address, 0).into())?;
-    let socket = AsyncFd::register_with_interest(socket, Interest::READABLE)?;
+    // Raw or not, a descriptor that receives: tokio's UDP socket only waits for it.
+    let socket = UdpSocket::from_std(socket.into())?;
+    let mut buffer = [0; 128];
     loop {
-        let mut ready = socket.readable().await?;
-        let Ok(received) = ready.try_io(|fd| receive(fd.get_ref())) else { continue };
-        if is_answer(&received?, address, sequence) {
+        let len = socket.async_io(Interest::READABLE, || receive(&socket, &mut buffer)).await?;
+        if is_answer(&buffer[..len], address, sequence) {
             return Ok(());
         }
     }
 }
 
-fn receive(socket: &Socket) -> io::Result<Vec<u8>> {
-    let mut buffer = [MaybeUninit::<u8>::uninit(); 128];
-    let (len, _) = socket.recv_from(&mut buffer)?;
-    // SAFETY: the kernel wrote the first `len` bytes.
-    Ok(buffer[..len.min(buffer.len())].iter().map(|byte| unsafe { byte.assume_init() }).collect())
+fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<usize> {
+    Ok(recv(socket.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT)?)
 }
 
 const MARK: [u8; 2] = *b"bw";

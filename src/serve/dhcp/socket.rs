@@ -11,7 +11,7 @@ use std::{
 
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, sendmsg, setsockopt, sockopt};
 use socket2::{Domain, Protocol, Type};
-use tokio::io::{Interest, unix::AsyncFd};
+use tokio::{io::Interest, net::UdpSocket};
 
 /// A packet's envelope.
 pub(super) struct Arrival {
@@ -25,7 +25,7 @@ pub(super) struct Arrival {
 
 /// A bound socket.
 pub(super) struct Socket {
-    fd: AsyncFd<socket2::Socket>,
+    udp: UdpSocket,
     port: u16,
 }
 
@@ -41,7 +41,7 @@ impl Socket {
         socket.bind_device(Some(interface.as_bytes()))?;
         setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
         socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port).into())?;
-        Ok(Self { fd: AsyncFd::register_with_interest(socket, Interest::READABLE)?, port })
+        Ok(Self { udp: UdpSocket::from_std(socket.into())?, port })
     }
 
     /// The port it is bound to.
@@ -51,13 +51,7 @@ impl Socket {
 
     /// The next packet.
     pub(super) async fn receive(&self, buffer: &mut [u8]) -> io::Result<Arrival> {
-        loop {
-            let mut ready = self.fd.readable().await?;
-            match ready.try_io(|fd| receive(fd.get_ref(), buffer)) {
-                Ok(done) => return done,
-                Err(_would_block) => {}
-            }
-        }
+        self.udp.async_io(Interest::READABLE, || receive(&self.udp, buffer)).await
     }
 
     /// Sends from `source` out of the interface. A full send buffer is an error like any other: the client asks again.
@@ -66,13 +60,13 @@ impl Socket {
         let index = i32::try_from(interface).map_err(io::Error::other)?;
         let info = libc::in_pktinfo { ipi_ifindex: index, ipi_spec_dst: local, ipi_addr: libc::in_addr { s_addr: 0 } };
         let control = [ControlMessage::Ipv4PacketInfo(&info)];
-        let fd = self.fd.get_ref().as_raw_fd();
+        let fd = self.udp.as_raw_fd();
         sendmsg(fd, &[IoSlice::new(bytes)], &control, MsgFlags::MSG_DONTWAIT, Some(&SockaddrIn::from(to)))?;
         Ok(())
     }
 }
 
-fn receive(socket: &socket2::Socket, buffer: &mut [u8]) -> io::Result<Arrival> {
+fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Arrival> {
     let mut space = nix::cmsg_space!(libc::in_pktinfo);
     let mut parts = [IoSliceMut::new(buffer)];
     let message = recvmsg::<SockaddrIn>(socket.as_raw_fd(), &mut parts, Some(&mut space), MsgFlags::MSG_DONTWAIT)?;
