@@ -15,6 +15,7 @@ pub mod hosts;
 pub mod house;
 pub mod journal;
 pub mod metrics;
+pub mod offer;
 pub mod preflight;
 pub mod scene;
 pub mod script;

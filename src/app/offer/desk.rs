@@ -1,0 +1,164 @@
+//! What the DHCP stories keep between packets: who reserved which address, and what was said a moment ago.
+//!
+//! Both are caches: the reservations are read again when the journal says that a host's record changed, what was said is forgotten
+//! after a minute. Losing them loses nothing.
+
+use std::{
+    collections::HashMap,
+    net::Ipv4Addr,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use jiff::SignedDuration;
+use tokio::sync::broadcast::{Receiver, error::TryRecvError};
+
+use super::Case;
+use crate::{
+    app::{House, Told, house::Pen, script::Who},
+    model::{Actor, Entry, Host, HostId, IssueKind, Mac, Timestamp, What},
+    rules::{
+        boot::{self, DhcpBoot},
+        identity::Claim,
+        loaders::{self, Client},
+        offer::{self, Facts, Known, Verdict},
+    },
+    store::Writes,
+};
+
+/// How long the same remark about the same client is not repeated.
+const QUIET: SignedDuration = SignedDuration::from_secs(60);
+/// How many remarks are remembered at most.
+const REMARKS: usize = 4096;
+
+/// The DHCP stories' desk.
+pub struct Desk {
+    pub(super) house: Arc<House>,
+    reserved: Mutex<Reserved>,
+    remarks: Mutex<HashMap<(Mac, &'static str), Timestamp>>,
+    swept: Mutex<Timestamp>,
+}
+
+struct Reserved {
+    heard: Receiver<Arc<Entry>>,
+    is_stale: bool,
+    of: Arc<HashMap<Ipv4Addr, HostId>>,
+}
+
+impl Desk {
+    /// A desk in this house.
+    pub fn new(house: Arc<House>) -> Self {
+        let reserved = Reserved { heard: house.store.follow(), is_stale: true, of: Arc::default() };
+        let swept = Mutex::new(house.now());
+        Self { house, reserved: Mutex::new(reserved), remarks: Mutex::default(), swept }
+    }
+
+    /// Which host reserves which address, as the store has it now.
+    fn reservations(&self) -> Told<Arc<HashMap<Ipv4Addr, HostId>>> {
+        let mut reserved = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            match reserved.heard.try_recv() {
+                Ok(entry) => reserved.is_stale |= matches!(entry.what, What::Created | What::Edited { .. } | What::Deleted),
+                Err(TryRecvError::Lagged(_)) => reserved.is_stale = true,
+                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+            }
+        }
+        if reserved.is_stale {
+            let hosts = self.house.store.hosts()?;
+            reserved.of = Arc::new(hosts.iter().filter_map(|host| Some((host.address?, host.id))).collect());
+            reserved.is_stale = false;
+        }
+        Ok(reserved.of.clone())
+    }
+
+    /// Whether this was not said of this client within the last minute.
+    pub(super) fn is_news(&self, mac: Mac, word: &'static str, now: Timestamp) -> bool {
+        let mut remarks = self.remarks.lock().unwrap_or_else(PoisonError::into_inner);
+        if remarks.get(&(mac, word)).is_some_and(|then| now.duration_since(*then) < QUIET) {
+            return false;
+        }
+        if remarks.len() >= REMARKS {
+            remarks.retain(|_, then| now.duration_since(*then) < QUIET);
+        }
+        // Thousands of strangers within a minute: somebody plays; the counters go on.
+        let room = remarks.len() < REMARKS;
+        if room {
+            remarks.insert((mac, word), now);
+        }
+        room
+    }
+
+    /// The host that asks, and why what it shows contradicts itself, if it does.
+    pub(super) fn identify(&self, case: &Case<'_>) -> Told<Option<(Arc<Host>, Option<(IssueKind, String)>)>> {
+        let macs = [case.request().mac];
+        let claim = Claim { macs: &macs, uuid: case.request().uuid(), serial: None };
+        Ok(match self.house.which(&claim)? {
+            Who::Stranger => None,
+            Who::Known { host, doubt } => Some((host, doubt)),
+        })
+    }
+
+    /// One decision of `rules::offer`, with the lease book held.
+    pub(super) fn decide(&self, case: &Case<'_>, host: Option<&Host>, boot: &DhcpBoot) -> Told<Verdict> {
+        let reserved = self.reservations()?;
+        let own = &case.ask.addresses;
+        let mine = host.map(|host| host.id);
+        let is_taken = |address: Ipv4Addr| own.contains(&address) || reserved.get(&address).is_some_and(|id| Some(*id) != mine);
+        let url = case.url(self);
+        let facts = Facts {
+            network: case.network.as_deref(),
+            host: host.map(|host| Known { name: &host.name, address: host.address }),
+            client: &case.client,
+            boot,
+            server: case.server,
+            own,
+            url: &url,
+            from: case.ask.from,
+            port: case.ask.port,
+            is_taken: &is_taken,
+        };
+        Ok(offer::decide(case.request(), &facts, &mut self.house.book(), case.now))
+    }
+
+    /// What a machine that nobody recorded may boot.
+    pub(super) fn stranger_boot(&self, case: &Case<'_>) -> DhcpBoot {
+        let Client::Netboot(firmware) = case.client else { return not_asked() };
+        let facts =
+            boot::Facts { host: None, doubt: None, profile: None, network: case.network.as_deref(), firmware, live_image: false, now: case.now };
+        let plan = boot::decide(&facts);
+        let script = super::host::script_url(case, &case.url(self), firmware.arch, None);
+        self.for_dhcp(&plan, &firmware, None, &script)
+    }
+
+    /// What DHCP offers for a plan, with the loaders that are really there.
+    pub(super) fn for_dhcp(&self, plan: &crate::model::Plan, firmware: &crate::model::Firmware, asked: Option<&str>, script: &str) -> DhcpBoot {
+        let loader = loaders::choose(firmware.arch, asked, &|name| self.house.loaders.has(name));
+        let why = loader.as_ref().err().map(ToString::to_string).unwrap_or_default();
+        boot::for_dhcp(plan, firmware, &boot::Ways { loader: loader.map_err(|_| why.as_str()), script })
+    }
+
+    /// Forgets what is over and tells the journal which leases ended since the last time.
+    pub async fn expire(&self) -> Told<()> {
+        let now = self.house.now();
+        let last = std::mem::replace(&mut *self.swept.lock().unwrap_or_else(PoisonError::into_inner), now);
+        let over = self.house.book().expire(last, now);
+        if over.is_empty() {
+            return Ok(());
+        }
+        let pen = Pen::new(Actor::Server, now);
+        let facts: Vec<_> = over
+            .iter()
+            .map(|lease| {
+                let what = What::Lease { what: "expired".into(), address: lease.address.to_string() };
+                pen.clone().mac(lease.mac).write(what, format!("the lease of {} ended and was not renewed", lease.address))
+            })
+            .collect();
+        let entries = self.house.store.write(Box::new(move |_| Writes { facts, ..Writes::default() })).await?;
+        entries.iter().for_each(|entry| self.house.metrics.note(&entry.what));
+        Ok(())
+    }
+}
+
+/// What a client gets that does not want to boot from the network.
+pub(super) fn not_asked() -> DhcpBoot {
+    DhcpBoot::None { why: "it did not ask".into() }
+}
