@@ -1,4 +1,7 @@
 //! SQLite's and the file system's errors in the words of [`StoreFault`].
+//!
+//! One place, so that a full disk or a damaged page has the same name wherever it is met. It judges nothing else: whether a
+//! constraint means "taken" is known where the row is written.
 
 use std::{io, path::Path};
 

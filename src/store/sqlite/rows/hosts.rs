@@ -1,4 +1,7 @@
 //! Hosts as rows: the document, its unique keys, and its builds.
+//!
+//! The document is what the journal folds to; `keys` lets SQLite itself refuse a name, MAC or UUID that is taken; builds outlive
+//! their host. What a change means is decided elsewhere; here it is only compared and written.
 
 use std::{collections::BTreeSet, path::Path};
 

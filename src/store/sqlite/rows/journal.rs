@@ -1,4 +1,7 @@
 //! Journal entries as rows: appended in order, read in pages, pruned of old evidence.
+//!
+//! An entry is one JSON document; the columns beside it are there to find it. Nothing here changes an entry, and an entry with
+//! a patch is never deleted, because the rows are its fold.
 
 use std::path::Path;
 

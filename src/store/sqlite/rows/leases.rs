@@ -1,4 +1,7 @@
 //! Leases and served bodies as rows.
+//!
+//! A lease has columns of its own instead of JSON, because it is what is written most in a storm of boots. Leases are read
+//! once at start and judged in `rules::lease`; bodies are found by their hash and never change.
 
 use std::{net::Ipv4Addr, path::Path};
 

@@ -1,4 +1,7 @@
 //! Settings as rows: one JSON document for the globals and for each network, profile and token.
+//!
+//! New settings arrive whole; here they are compared with the rows, and only what differs is written, each with its patch for
+//! the journal.
 
 use std::{
     collections::{BTreeMap, btree_map::Entry as Slot},

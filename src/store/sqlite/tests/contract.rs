@@ -1,4 +1,7 @@
 //! What every store promises to its callers.
+//!
+//! Finding, changing, refusing what is taken, deleting, builds, leases, bodies, settings, journal pages, pruning, following,
+//! closing. A second implementation of the trait would take the same tests.
 
 use bytes::Bytes;
 

@@ -1,4 +1,7 @@
 //! What is acknowledged is there again, however the daemon ended.
+//!
+//! A crash is played by dropping the store without closing it and by opening a copy of the files that a living store has
+//! written so far; what a disk does with an fsync is the disk's affair and not tried here.
 
 use super::*;
 use crate::store::{JournalFilter, Sqlite};

@@ -1,4 +1,6 @@
 //! The journal is the source of truth: whatever was written, its fold is the row.
+//!
+//! Random histories of a few hosts, also after reopening; and that `verify` finds what does not fold.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,7 @@
 //! One commit carries many changes, and each of them fails alone unless the commit fails.
+//!
+//! Batches are made on purpose by keeping the writer inside a change until the others wait; a commit fails by a hook, a disk
+//! is full by a limit of pages.
 
 use std::sync::{
     Arc,

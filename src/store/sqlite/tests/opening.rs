@@ -1,4 +1,6 @@
 //! Every way in which a database cannot be opened has its own fault, and each message says what to do.
+//!
+//! Real files in a folder of their own: locked, missing, damaged, foreign, newer, altered, not to be written.
 
 use std::{os::unix::fs::PermissionsExt, path::Path};
 
