@@ -6,3 +6,4 @@
 
 mod http_listener;
 mod tftp;
+mod tftp_story;
