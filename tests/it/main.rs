@@ -13,3 +13,4 @@ mod lifecycle_rows;
 mod lifecycle_samples;
 mod templates;
 mod tftp;
+mod tftp_story;

@@ -11,6 +11,7 @@
 
 mod reactor;
 mod socket;
+mod story;
 
 use std::{
     io,
@@ -29,6 +30,7 @@ use crate::{
 };
 use reactor::Reactor;
 use socket::Socket;
+pub use story::serve;
 
 /// Where files come from and what is told of them. `event`, `refused` and `silent` are called in order and must not wait.
 #[async_trait]

@@ -1,0 +1,147 @@
+//! The TFTP edge of the loader's story: names and events in, TFTP's error codes out, and a queue so that sending never waits for the disk.
+//!
+//! Each client's events are recorded in their order, those of different clients side by side (the store commits them in groups). The
+//! queues are bounded: what does not fit is said in the log and lost for the journal, never held against the transfers.
+
+use std::{net::SocketAddrV4, sync::Arc};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::{sync::mpsc, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::{Files, Server};
+use crate::{
+    app::{self, Failure, House, loader::LoaderAsk},
+    config::Config,
+    rules::transfer::{Event, Limits, Refusal, Silence},
+    serve::tftp::Settings,
+    wire::tftp::{ErrorCode, FileName},
+};
+
+impl Settings {
+    /// What the settings file says.
+    pub fn of(config: &Config) -> Self {
+        let mut settings = Self::at(config.tftp.listen);
+        settings.single_port = config.tftp.single_port;
+        settings.limits = Limits {
+            blksize: config.tftp.max_block,
+            windowsize: config.tftp.max_window,
+            in_total: config.limits.tftp_transfers,
+            per_peer: config.limits.tftp_transfers_per_peer,
+            ..Limits::default()
+        };
+        settings
+    }
+}
+
+/// Serves the house's loaders until `stop`, and returns when all that was heard is recorded.
+pub async fn serve(server: Server, house: Arc<House>, stop: CancellationToken) {
+    let (shelf, recorders) = Shelf::open(house);
+    server.run(Arc::new(shelf), stop).await;
+    recorders.join_all().await;
+}
+
+/// Something to record.
+struct Heard {
+    ask: LoaderAsk,
+    name: Option<FileName>,
+    what: Outcome,
+}
+
+enum Outcome {
+    Event(Event),
+    Refused(Refusal),
+}
+
+struct Shelf {
+    house: Arc<House>,
+    queues: Vec<mpsc::Sender<Heard>>,
+}
+
+impl Shelf {
+    /// Writes that wait for the disk at once; each client always uses the same one.
+    const QUEUES: usize = 64;
+    /// Events that wait in each.
+    const WAITING: usize = 1024;
+
+    fn open(house: Arc<House>) -> (Self, JoinSet<()>) {
+        let mut recorders = JoinSet::new();
+        let queues = (0..Self::QUEUES)
+            .map(|_| {
+                let (queue, heard) = mpsc::channel(Self::WAITING);
+                recorders.spawn(record(house.clone(), heard));
+                queue
+            })
+            .collect();
+        (Self { house, queues }, recorders)
+    }
+
+    fn enqueue(&self, peer: SocketAddrV4, heard: Heard) {
+        let turn = u32::from(*peer.ip()) as usize % self.queues.len();
+        if self.queues[turn].try_send(heard).is_err() {
+            tracing::error!(%peer, "too much to record; an event of a TFTP transfer is lost for the journal");
+        }
+    }
+}
+
+#[async_trait]
+impl Files for Shelf {
+    async fn open(&self, peer: SocketAddrV4, name: &FileName) -> Result<Bytes, Refusal> {
+        self.house.loader(name.as_str(), *peer.ip(), name.mac()).map_err(|failure| refusal(peer, name, &failure))
+    }
+
+    fn event(&self, peer: SocketAddrV4, name: &FileName, event: &Event) {
+        tracing::debug!(%peer, file = %name, event = event.word(), "TFTP");
+        let (size_bytes, ended_bytes) = match event {
+            Event::Requested { size_bytes } | Event::Progress { size_bytes, .. } => (*size_bytes, None),
+            Event::Done { size_bytes, .. } => (*size_bytes, Some(*size_bytes)),
+            Event::Probed { size_bytes } => (*size_bytes, Some(0)),
+            Event::Aborted { acked_bytes, size_bytes, .. } | Event::TimedOut { acked_bytes, size_bytes, .. } => (*size_bytes, Some(*acked_bytes)),
+        };
+        if let Some(sent_bytes) = ended_bytes {
+            self.house.metrics.transfer_ended("tftp", event.word(), sent_bytes);
+        }
+        let ask = LoaderAsk { name: name.as_str().to_owned(), peer: *peer.ip(), size_bytes };
+        self.enqueue(peer, Heard { ask, name: Some(name.clone()), what: Outcome::Event(event.clone()) });
+    }
+
+    fn refused(&self, peer: SocketAddrV4, name: &str, refusal: &Refusal) {
+        tracing::info!(%peer, file = name, why = refusal.word, "TFTP refused");
+        self.house.metrics.transfer_ended("tftp", "refused", 0);
+        self.house.metrics.connection_refused("tftp", refusal.word);
+        let ask = LoaderAsk { name: name.to_owned(), peer: *peer.ip(), size_bytes: 0 };
+        self.enqueue(peer, Heard { ask, name: FileName::parse(name.as_bytes()).ok(), what: Outcome::Refused(refusal.clone()) });
+    }
+
+    fn silent(&self, peer: SocketAddrV4, why: Silence) {
+        tracing::debug!(%peer, why = why.code(), "TFTP not answered");
+        self.house.metrics.connection_refused("tftp", why.code());
+    }
+}
+
+async fn record(house: Arc<House>, mut heard: mpsc::Receiver<Heard>) {
+    while let Some(Heard { ask, name, what }) = heard.recv().await {
+        let claimed = name.and_then(|name| name.mac());
+        let recorded = match &what {
+            Outcome::Event(event) => house.loader_heard(&ask, claimed, event).await,
+            Outcome::Refused(refusal) => house.loader_refused(&ask, claimed, refusal.word, &refusal.text).await,
+        };
+        if let Err(failure) = recorded {
+            tracing::error!(peer = %ask.peer, file = ask.name, %failure, "what became of a TFTP transfer could not be recorded");
+        }
+    }
+}
+
+/// "Not there" and "could not look" are different answers: the second asks the machine to try again.
+fn refusal(peer: SocketAddrV4, name: &FileName, failure: &Failure) -> Refusal {
+    match failure {
+        Failure::Refusal(app::Refusal::Unknown { .. }) => Refusal::new(ErrorCode::NotFound, "no_such_file", House::loader_hint(name.as_str())),
+        Failure::Refusal(app::Refusal::Closed(text)) => Refusal::new(ErrorCode::Access, "no_answer_plan", text.as_str()),
+        Failure::Refusal(other) => Refusal::new(ErrorCode::Undefined, other.code(), other.to_string()),
+        Failure::Fault(fault) => {
+            tracing::error!(%peer, file = %name, %fault, "a loader could not be looked for");
+            Refusal::new(ErrorCode::Undefined, "fault", "the server cannot look this up now; try again")
+        }
+    }
+}
