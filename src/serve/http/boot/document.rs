@@ -104,7 +104,10 @@ fn send(boot: &Boot, asker: &Asker, document: Document) -> Response {
     let body = axum::body::Body::new(Spoken::new(bytes, asker.outlet.clone(), Some(witness)));
     let mut response: HttpResponse<_> = HttpResponse::new(body);
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, axum::http::HeaderValue::from_static(if kind == "application/octet-stream" { "text/plain; charset=utf-8" } else { kind }));
+    headers.insert(
+        header::CONTENT_TYPE,
+        axum::http::HeaderValue::from_static(if kind == "application/octet-stream" { "text/plain; charset=utf-8" } else { kind }),
+    );
     headers.insert(header::CONTENT_LENGTH, size.into());
     headers.insert(header::CACHE_CONTROL, axum::http::HeaderValue::from_static("no-store"));
     response

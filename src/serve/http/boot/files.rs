@@ -10,11 +10,7 @@ use axum::{
 };
 use tokio_util::task::TaskTracker;
 
-use super::{
-    Boot,
-    answer::say,
-    asker::Asker,
-};
+use super::{Boot, answer::say, asker::Asker};
 use crate::{
     app::{artifact::FetchEnd, loader::LoaderAsk},
     model::ArtifactRef,
@@ -26,13 +22,7 @@ use crate::{
 };
 
 /// Loaders, from memory.
-pub(super) async fn loader(
-    State(boot): State<Boot>,
-    Path(name): Path<String>,
-    method: Method,
-    headers: HeaderMap,
-    asker: Asker,
-) -> Response {
+pub(super) async fn loader(State(boot): State<Boot>, Path(name): Path<String>, method: Method, headers: HeaderMap, asker: Asker) -> Response {
     let Some(loader) = boot.house.loaders.get(&name).cloned() else {
         let text = format!("There is no loader {name:?}. {}\n", Loaders::hint(&name));
         return (StatusCode::NOT_FOUND, text).into_response();
