@@ -36,17 +36,20 @@ pub(super) async fn callback(
     if asker.head_only {
         return StatusCode::NO_CONTENT.into_response();
     }
-    let callbacks = match read(&report, &asker, &headers, &body) {
-        Ok(callbacks) => callbacks,
-        Err(response) => return response,
+    let mut callback = match wire::callback::read(&report, kind_of(&headers), &body) {
+        Ok(callback) => callback,
+        Err(wrong) => return (StatusCode::NOT_FOUND, format!("{wrong}\n")).into_response(),
     };
-    hear(&boot, &token, session.or_else(|| asker.session()), callbacks).await
+    if let (true, Some(text)) = (callback.text.is_empty(), asker.word("text").or_else(|| asker.word("message"))) {
+        callback.text = wire::callback::tail(text);
+    }
+    hear(&boot, &token, session.or_else(|| asker.session()), callback).await
 }
 
 /// POST to Foreman's `/unattended/built` and `/unattended/failed`.
 pub(super) async fn unattended(State(boot): State<Boot>, Path(kind): Path<String>, asker: Asker, headers: HeaderMap, body: Bytes) -> Response {
     let Some((token, session)) = asker.word("token").and_then(pass) else { return say(&no_token()) };
-    let text = wire::callback::text(kind_of(&headers), &body, "");
+    let text = wire::callback::read("log", kind_of(&headers), &body).map(|callback| callback.text).unwrap_or_default();
     foreman(&boot, &asker, &token, session.or_else(|| asker.session()), &kind, text).await
 }
 
@@ -60,33 +63,17 @@ pub(super) async fn foreman(boot: &Boot, asker: &Asker, token: &Token, session: 
     if asker.head_only {
         return StatusCode::NO_CONTENT.into_response();
     }
-    hear(boot, token, session, vec![Callback { report, text }]).await
+    hear(boot, token, session, Callback { report, text }).await
 }
 
-fn kind_of(headers: &HeaderMap) -> &str {
-    headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("")
+fn kind_of(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok())
 }
 
-fn read(report: &str, asker: &Asker, headers: &HeaderMap, body: &[u8]) -> Result<Vec<Callback>, Response> {
-    if report == "events" {
-        return wire::callback::events(body).map_err(|why| (StatusCode::BAD_REQUEST, format!("{why}\n")).into_response());
+async fn hear(boot: &Boot, token: &Token, session: Option<SessionId>, callback: Callback) -> Response {
+    match boot.house.callback(token, session, &callback).await {
+        Ok(Heard { applied: true, .. }) => StatusCode::NO_CONTENT.into_response(),
+        Ok(Heard { applied: false, why }) => Json(json!({ "applied": false, "why": why })).into_response(),
+        Err(failure) => say(&failure),
     }
-    let Some(meaning) = wire::callback::verb(report) else {
-        let text = format!("There is no callback {report:?}: started, progress/STAGE, built, failed, firstboot, reboot, log, events.\n");
-        return Err((StatusCode::NOT_FOUND, text).into_response());
-    };
-    let text = wire::callback::text(kind_of(headers), body, "");
-    let text = if text.is_empty() { asker.word("text").or_else(|| asker.word("message")).unwrap_or("").to_owned() } else { text };
-    Ok(vec![Callback { report: meaning, text }])
-}
-
-async fn hear(boot: &Boot, token: &Token, session: Option<SessionId>, callbacks: Vec<Callback>) -> Response {
-    let mut heard = Heard { applied: false, why: None };
-    for callback in &callbacks {
-        match boot.house.callback(token, session, callback).await {
-            Ok(one) => heard = Heard { applied: heard.applied || one.applied, why: one.why.or(heard.why) },
-            Err(failure) => return say(&failure),
-        }
-    }
-    if heard.applied { StatusCode::NO_CONTENT.into_response() } else { Json(json!({ "applied": false, "why": heard.why })).into_response() }
 }
