@@ -14,6 +14,7 @@ pub mod explain;
 pub mod hosts;
 pub mod house;
 pub mod journal;
+pub mod loader;
 pub mod metrics;
 pub mod preflight;
 pub mod scene;

@@ -24,13 +24,13 @@ pub(super) fn status(failure: &Failure) -> StatusCode {
             // A secret that opens nothing is no missing page.
             Refusal::Unknown { noun: "token", .. } | Refusal::Role { .. } => StatusCode::FORBIDDEN,
             Refusal::Unknown { .. } => StatusCode::NOT_FOUND,
-            Refusal::Template(_) | Refusal::Invalid { .. } | Refusal::Preflight(_) | Refusal::Site(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Refusal::Template(_) | Refusal::Invalid { .. } | Refusal::Preflight(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Refusal::Lifecycle(why) => match why.kind() {
                 WhyKind::Forbidden => StatusCode::FORBIDDEN,
                 WhyKind::Locked => StatusCode::LOCKED,
                 WhyKind::Conflict | WhyKind::Precondition | WhyKind::NeedsConfirm => StatusCode::CONFLICT,
             },
-            Refusal::Closed(_) | Refusal::BuildOpen { .. } | Refusal::Version { .. } | Refusal::Keep(_) | Refusal::InUse { .. } => {
+            Refusal::Closed(_) | Refusal::NoLiveImage { .. } | Refusal::BuildOpen { .. } | Refusal::Version { .. } | Refusal::Keep(_) | Refusal::InUse { .. } => {
                 StatusCode::CONFLICT
             }
         },

@@ -12,23 +12,23 @@ use tokio_util::task::TaskTracker;
 
 use super::{Boot, answer::say, asker::Asker};
 use crate::{
-    app::{artifact::FetchEnd, loader::LoaderAsk},
+    app::{Failure, House, Refusal, artifact::FetchEnd, loader::LoaderAsk},
     model::ArtifactRef,
     serve::http::{
         body::{Step, Witness},
         file::{Answer, Source, kind_of},
     },
-    store::shelf::loaders::Loaders,
 };
 
 /// Loaders, from memory.
 pub(super) async fn loader(State(boot): State<Boot>, Path(name): Path<String>, method: Method, headers: HeaderMap, asker: Asker) -> Response {
-    let Some(loader) = boot.house.loaders.get(&name).cloned() else {
-        let text = format!("There is no loader {name:?}. {}\n", Loaders::hint(&name));
-        return (StatusCode::NOT_FOUND, text).into_response();
+    let bytes = match boot.house.loader(&name, asker.peer, None) {
+        Ok(bytes) => bytes,
+        Err(Failure::Refusal(Refusal::Unknown { .. })) => return (StatusCode::NOT_FOUND, format!("{}\n", House::loader_hint(&name))).into_response(),
+        Err(failure) => return say(&failure),
     };
-    let size = loader.bytes.len() as u64;
-    let answer = Answer { source: Source::Bytes(loader.bytes), etag: loader.sha256, kind: kind_of(&name), immutable: false };
+    let (size, etag) = (bytes.len() as u64, boot.house.loaders.get(&name).map(|loader| loader.sha256.clone()).unwrap_or_default());
+    let answer = Answer { source: Source::Bytes(bytes), etag, kind: kind_of(&name), immutable: false };
     let (house, tasks, peer) = (boot.house.clone(), boot.tasks.clone(), asker.peer);
     let witness: Witness = Box::new(move |step| {
         let (outcome, sent_bytes) = match step {
