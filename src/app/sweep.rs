@@ -1,20 +1,18 @@
-//! Time passes: deadlines, the end of reservations and leases, and the age of evidence.
+//! Time passes: deadlines, the end of reservations, and the age of evidence. (Leases end at the DHCP desk.)
 //!
 //! Deadlines are data, so a daemon that was down finds them passed and tells them in the order in which they did. Nothing else happens by itself.
 
 use jiff::SignedDuration;
 
-use super::{Fault, House, Told, house::Pen};
+use super::{Fault, House, Told};
 use crate::{
-    model::{Actor, Host, Timestamp, What},
+    model::{Actor, Host, Timestamp},
     rules::expiry,
-    store::Writes,
 };
 
 impl House {
-    /// Carries out what is due by now; when there will be something again, if ever. `last` is when this was asked last, so that a lease's end
-    /// is told once.
-    pub async fn sweep(&self, last: Timestamp) -> Told<Option<Timestamp>> {
+    /// Carries out what is due by now; when there will be something again, if ever.
+    pub async fn sweep(&self) -> Told<Option<Timestamp>> {
         let now = self.now();
         let mut next = None;
         for host in self.store.hosts()? {
@@ -24,24 +22,8 @@ impl House {
             let again = self.store.host(host.id)?.and_then(|host| expiry::next_due(&host, &self.times)).filter(|at| *at > now);
             next = next.into_iter().chain(again).min();
         }
-        self.leases_over(last, now).await?;
         self.metrics.set_hosts(self.store.hosts()?.iter().map(AsRef::as_ref));
         Ok(next)
-    }
-
-    async fn leases_over(&self, last: Timestamp, now: Timestamp) -> Told<()> {
-        let over = self.book().expire(last, now);
-        let mut facts = Vec::new();
-        for lease in over {
-            let host = self.store.host_by_mac(lease.mac)?;
-            let pen = host.iter().fold(Pen::new(Actor::Server, now).mac(lease.mac), |pen, host| pen.of(host));
-            let what = What::Lease { what: "expired".into(), address: lease.address.to_string() };
-            facts.push(pen.write(what, format!("{} is no longer lent to {}", lease.address, lease.mac)));
-        }
-        if !facts.is_empty() {
-            self.store.write(Box::new(move |_| Writes { facts, ..Writes::default() })).await?;
-        }
-        Ok(())
     }
 
     async fn sweep_host(&self, host: &Host) -> Told<()> {

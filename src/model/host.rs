@@ -32,7 +32,7 @@ pub struct Holds {
 }
 
 /// One server.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Host {
     /// Its identity.
     pub id: HostId,
@@ -56,6 +56,7 @@ pub struct Host {
     pub profile: Option<Name>,
     /// The address DHCP reserves for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub address: Option<Ipv4Addr>,
     /// A loader by name instead of the table's default (`ipxe.efi` …).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,6 +66,7 @@ pub struct Host {
     pub disk_boot: Option<DiskBoot>,
     /// Its own parameters.
     #[serde(default, skip_serializing_if = "Params::is_empty")]
+    #[schema(value_type = std::collections::BTreeMap<String, super::Param>)]
     pub params: Params,
     /// Words to find it by.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -72,12 +74,15 @@ pub struct Host {
     /// Who may use it.
     pub lifecycle: Lifecycle,
     /// Since when it is in this state.
+    #[schema(value_type = String)]
     pub since: Timestamp,
     /// When the present intermediate state is overdue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub soft_deadline: Option<Timestamp>,
     /// When it has failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub hard_deadline: Option<Timestamp>,
     /// Whether the soft deadline passed.
     #[serde(default)]
@@ -117,8 +122,10 @@ pub struct Host {
     pub facts: Option<serde_json::Value>,
     /// When the facts were collected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub facts_at: Option<Timestamp>,
     /// When the record was made.
+    #[schema(value_type = String)]
     pub created: Timestamp,
 }
 

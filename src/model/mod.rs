@@ -23,6 +23,7 @@ pub mod operational;
 pub mod params;
 pub mod plan;
 pub mod profile;
+pub mod schema;
 pub mod session;
 pub mod task;
 pub mod template;

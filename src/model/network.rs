@@ -49,18 +49,20 @@ pub struct Pool {
 }
 
 /// One subnet.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Network {
     /// Its name.
     pub name: Name,
     /// Its addresses.
+    #[schema(value_type = String)]
     pub subnet: Ipv4Net,
     /// What our DHCP does there.
     #[serde(default)]
     pub dhcp: DhcpMode,
     /// Our address as the hosts there reach it; else the one that the packet came to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub server: Option<Ipv4Addr>,
     /// Addresses to lend.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -70,15 +72,18 @@ pub struct Network {
     pub known_only: bool,
     /// Option 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub gateway: Option<Ipv4Addr>,
     /// Option 6.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>)]
     pub dns: Vec<Ipv4Addr>,
     /// Option 15.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub domain: Option<String>,
     /// Option 42.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>)]
     pub ntp: Vec<Ipv4Addr>,
     /// Option 26.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -88,6 +93,7 @@ pub struct Network {
     pub lease_secs: u32,
     /// Any other option by number: text, or bytes as `0x…`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = BTreeMap<String, String>)]
     pub options: BTreeMap<u8, String>,
     /// Whether a new address is probed by ICMP echo before it is offered.
     #[serde(default = "yes")]
@@ -100,6 +106,7 @@ pub struct Network {
     pub profile: Option<Name>,
     /// Parameters of every host there.
     #[serde(default, skip_serializing_if = "Params::is_empty")]
+    #[schema(value_type = BTreeMap<String, super::Param>)]
     pub params: Params,
 }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 pub type Params = BTreeMap<String, Param>;
 
 /// One value.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(untagged)]
 pub enum Param {
     /// Written `{secret: …}`.
@@ -21,7 +21,7 @@ pub enum Param {
 }
 
 /// The wrapper that marks a secret.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Secret {
     /// The value to keep from readers.

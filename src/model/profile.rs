@@ -37,7 +37,7 @@ pub struct Deadlines {
 }
 
 /// What to install.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
     /// Its name.
@@ -62,6 +62,7 @@ pub struct Profile {
     pub needs: Vec<ArtifactRef>,
     /// Parameters.
     #[serde(default, skip_serializing_if = "Params::is_empty")]
+    #[schema(value_type = BTreeMap<String, super::Param>)]
     pub params: Params,
     /// Boots within one build that are no loop, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -71,6 +72,7 @@ pub struct Profile {
     pub loop_policy: Option<LoopPolicy>,
     /// Deadlines by stage, instead of the defaults.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = BTreeMap<String, Deadlines>)]
     pub deadlines: BTreeMap<Stage, Deadlines>,
     /// How the host starts from its disk, instead of the firmware's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,7 +1,224 @@
-//! Sockets and HTTP live here and nowhere else: dhcp, tftp, http (boot, api).
+//! Sockets and HTTP live here and nowhere else: dhcp, tftp, http (boot, admin). And the daemon as a whole: started, watched over, stopped.
 //!
-//! Each edge spells bytes into the model, calls one story and spells its answer; it decides nothing.
+//! ```text
+//! open the house → bind every socket → "ready" → dhcp, tftp, boot, admin, sweep, templates in parallel
+//!                                                     │ SIGTERM, SIGINT, or one of them ends
+//!                                                     ▼
+//!                                    cancel → finish what is under way → join all → close the store
+//! ```
+//! Each edge spells bytes into the model, calls one story and spells its answer; it decides nothing. No task is left unjoined.
 
 pub mod dhcp;
 pub mod http;
+mod sweep;
 pub mod tftp;
+mod watch;
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    task::JoinSet,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    app::{House, offer::Desk, start},
+    config::Config,
+    store::StoreFault,
+};
+
+/// Why the daemon ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeFault {
+    /// It did not start.
+    #[error(transparent)]
+    Start(#[from] start::StartFault),
+    /// A TCP port cannot be had.
+    #[error("cannot listen on {address} for {what}: {source}{}", advice(.source))]
+    Listen {
+        /// `machines` or `operators`.
+        what: &'static str,
+        /// Where.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// TFTP cannot listen.
+    #[error(transparent)]
+    Tftp(#[from] tftp::CannotListen),
+    /// DHCP cannot listen.
+    #[error(transparent)]
+    Dhcp(#[from] dhcp::CannotListen),
+    /// The certificate of the admin listener.
+    #[error(transparent)]
+    Tls(#[from] http::tls::TlsFault),
+    /// Signals cannot be received.
+    #[error("cannot receive signals: {0}")]
+    Signals(#[source] io::Error),
+    /// The store did not close well.
+    #[error(transparent)]
+    Store(#[from] StoreFault),
+    /// A part ended by itself, which it never should.
+    #[error("{part} ended by itself: {why}")]
+    Ended {
+        /// Which.
+        part: &'static str,
+        /// What it said.
+        why: String,
+    },
+}
+
+fn advice(fault: &io::Error) -> &'static str {
+    match fault.kind() {
+        io::ErrorKind::AddrInUse => "; another program listens there: stop it, or choose another port",
+        io::ErrorKind::PermissionDenied => "; ports below 1024 need root or CAP_NET_BIND_SERVICE",
+        _ => "",
+    }
+}
+
+/// Starts the daemon and serves until a signal; whatever is under way is finished first.
+pub async fn run(config: Config) -> Result<(), ServeFault> {
+    let stop = CancellationToken::new();
+    let signals = stop_on_signals(stop.clone()).map_err(ServeFault::Signals)?;
+    let ended = run_until(config, stop.clone()).await;
+    stop.cancel();
+    // The task ends by the cancelled token; it returns nothing that could fail.
+    let _ = signals.await;
+    ended
+}
+
+/// The same until `stop` is cancelled: for tests, and for whoever embeds the daemon.
+pub async fn run_until(config: Config, stop: CancellationToken) -> Result<(), ServeFault> {
+    let house = Arc::new(start::open(config).await?);
+    let after = TaskTracker::new();
+    let mut parts = Parts { running: JoinSet::new(), stop: stop.clone() };
+    let bound = bind(&house, &after, &mut parts).await;
+    let ended = match bound {
+        Ok(()) => {
+            tracing::info!(boot = %house.config.boot.listen, admin = %house.config.admin.listen, tftp = %house.config.tftp.listen,
+                dhcp = ?house.config.dhcp.interfaces, "ready");
+            parts.first_end().await
+        }
+        Err(fault) => Err(fault),
+    };
+    stop.cancel();
+    parts.join().await;
+    after.close();
+    after.wait().await;
+    house.store.close().await?;
+    ended
+}
+
+/// Binds everything before anything is served: a daemon that has half its ports is worse than none.
+async fn bind(house: &Arc<House>, after: &TaskTracker, parts: &mut Parts) -> Result<(), ServeFault> {
+    let config = &house.config;
+    let boot = listen("machines", config.boot.listen.into()).await?;
+    let admin = listen("operators", config.admin.listen).await?;
+    let tls = match (&config.admin.tls_cert, &config.admin.tls_key) {
+        (Some(chain), Some(key)) => Some(http::tls::acceptor(chain, key)?),
+        _ => None,
+    };
+    let tftp = tftp::Server::bind(tftp::Settings::of(config))?;
+    let dhcp = dhcp::Server::bind(&dhcp::Settings::of(config))?;
+    parts.start("TFTP", tftp::serve(tftp, house.clone(), parts.stop.clone()));
+    let (stop, desk) = (parts.stop.clone(), Arc::new(Desk::new(house.clone())));
+    parts.start("DHCP", async move { dhcp.run(desk, stop).await });
+    let routes = http::boot::routes(http::boot::Boot { house: house.clone(), tasks: after.clone() });
+    parts.serve(listener(house, "boot", boot, routes, None));
+    parts.serve(listener(house, "admin", admin, http::api::routes(house.clone(), parts.stop.clone()), tls));
+    let (stop, swept) = (parts.stop.clone(), house.clone());
+    parts.start("the sweep", async move { sweep::run(&swept, stop).await });
+    let (stop, watched) = (parts.stop.clone(), house.clone());
+    parts.start("the template watch", async move { watch::run(watched, stop).await });
+    Ok(())
+}
+
+fn listener(
+    house: &Arc<House>,
+    name: &'static str,
+    socket: TcpListener,
+    routes: axum::Router,
+    tls: Option<tokio_rustls::TlsAcceptor>,
+) -> http::listener::Listener {
+    let limits = &house.config.limits;
+    let shape = if name == "boot" { http::listener::Limits::boot() } else { http::listener::Limits::admin() };
+    let limits = if name == "boot" {
+        http::listener::Limits { total: limits.http_connections, per_peer: limits.http_connections_per_peer, ..shape }
+    } else {
+        shape
+    };
+    let counting = house.clone();
+    let refused = Box::new(move |why: http::listener::Turned| counting.metrics.connection_refused(name, why.word()));
+    http::listener::Listener { name, socket, routes, limits, tls, refused }
+}
+
+async fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, ServeFault> {
+    TcpListener::bind(address).await.map_err(|source| ServeFault::Listen { what, address, source })
+}
+
+/// The parts of the daemon that run side by side.
+struct Parts {
+    running: JoinSet<(&'static str, String)>,
+    stop: CancellationToken,
+}
+
+impl Parts {
+    fn start(&mut self, part: &'static str, run: impl Future<Output = ()> + Send + 'static) {
+        self.running.spawn(async move {
+            run.await;
+            (part, "it came to its end".to_owned())
+        });
+    }
+
+    fn serve(&mut self, listener: http::listener::Listener) {
+        let (name, stop) = (listener.name, self.stop.clone());
+        self.running.spawn(async move { (name, listener.serve(stop).await.err().map_or_else(|| "it came to its end".into(), |fault| fault.to_string())) });
+    }
+
+    /// Waits for the order to stop, or for a part that ends without one: that is a bug, and the whole daemon ends with it.
+    async fn first_end(&mut self) -> Result<(), ServeFault> {
+        let ended = tokio::select! {
+            () = self.stop.cancelled() => return Ok(()),
+            ended = self.running.join_next() => ended,
+        };
+        match ended {
+            _ if self.stop.is_cancelled() => Ok(()),
+            Some(Ok((part, why))) => Err(ServeFault::Ended { part, why }),
+            Some(Err(fault)) => Err(ServeFault::Ended { part: "a part", why: fault.to_string() }),
+            None => Ok(()),
+        }
+    }
+
+    async fn join(&mut self) {
+        while let Some(ended) = self.running.join_next().await {
+            if let Err(fault) = ended {
+                tracing::error!(%fault, "a part of the daemon failed while it stopped");
+            }
+        }
+    }
+}
+
+/// The first SIGTERM or SIGINT asks for a graceful end; a second one ends the process at once.
+fn stop_on_signals(stop: CancellationToken) -> io::Result<tokio::task::JoinHandle<()>> {
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(tokio::spawn(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+            () = stop.cancelled() => return,
+        }
+        tracing::info!("stopping; what is under way is finished first");
+        stop.cancel();
+        let again = tokio::select! {
+            _ = term.recv() => true,
+            _ = int.recv() => true,
+            () = tokio::time::sleep(Duration::from_secs(30)) => false,
+        };
+        if again {
+            tracing::warn!("asked to stop again: ending at once");
+        }
+        std::process::exit(1);
+    }))
+}

@@ -17,7 +17,7 @@ use bootwright::{
     },
     config::Config,
     model::{Actor, Build, Callback, Host, Mac, Report, Role, SessionId, Token},
-    world::{StillWorld, World},
+    world::StillWorld,
 };
 
 /// A house and its folder.
@@ -144,10 +144,6 @@ impl Lab {
 
     pub async fn call(&self, report: Report) -> bootwright::app::callback::Heard {
         self.house.callback(&self.token(), None, &Callback { report, text: String::new() }).await.unwrap()
-    }
-
-    pub fn now(&self) -> bootwright::model::Timestamp {
-        self.world.now()
     }
 }
 

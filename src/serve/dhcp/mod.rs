@@ -29,7 +29,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     app::offer::{Desk, OfferAsk, Sending},
-    config::DhcpReply,
+    config::{Config, DhcpReply},
     rules::offer::Destination,
     wire::dhcp::{CLIENT_PORT, MAX_BYTES, PROXY_PORT, Request, SERVER_PORT},
 };
@@ -47,6 +47,13 @@ pub struct Settings {
     pub reply: DhcpReply,
     /// Packets being worked on at once.
     pub requests: usize,
+}
+
+impl Settings {
+    /// What the settings file says.
+    pub fn of(config: &Config) -> Self {
+        Self { interfaces: config.dhcp.interfaces.clone(), reply: config.dhcp.reply, requests: config.limits.dhcp_requests }
+    }
 }
 
 /// Why it does not listen.

@@ -10,6 +10,8 @@
 
 pub mod api;
 pub mod body;
+pub mod boot;
+pub mod counted;
 pub mod file;
 pub mod listener;
 pub mod range;

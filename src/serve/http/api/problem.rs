@@ -11,6 +11,15 @@ use axum::{
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::{
+    app::{Failure, Fault, Refusal},
+    rules::{
+        lifecycle::{Why, WhyKind},
+        removal::Keep,
+    },
+    store::{StoreFault, shelf::artifacts::ArtifactFault},
+};
+
 /// An answer that is not what was hoped for.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Problem {
@@ -63,6 +72,100 @@ impl Problem {
     pub fn nothing_here(path: &str) -> Self {
         let hint = "GET /api/v1/openapi.json lists every route";
         Self::new(StatusCode::NOT_FOUND, "no_such_route", format!("there is no route {path}"), hint)
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Refusal(refusal) => Self::from(refusal),
+            Failure::Fault(fault) => Self::from(fault),
+        }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let (code, detail) = (refusal.code(), refusal.to_string());
+        let say = |status, hint: &str| Self::new(status, code, &detail, hint);
+        match refusal {
+            Refusal::Unknown { noun, .. } => say(StatusCode::NOT_FOUND, &format!("list what there is: GET /api/v1/{}", plural(noun))),
+            Refusal::Lifecycle(why) => of_lifecycle(&why),
+            Refusal::Version { have, .. } => {
+                say(StatusCode::PRECONDITION_FAILED, "read the host again, look at what changed, and repeat with its new version").with("version", have)
+            }
+            Refusal::BuildOpen { build } => say(StatusCode::CONFLICT, "wait for its end, or cancel it").with("build", build),
+            Refusal::Role { .. } => say(StatusCode::FORBIDDEN, "use a token of that role"),
+            Refusal::Invalid { field, .. } => say(StatusCode::UNPROCESSABLE_ENTITY, &format!("correct `{field}` and send the request again")).with("field", field),
+            Refusal::Preflight(findings) => {
+                let hint = "mend what `findings` says; `force: true` goes on in spite of those that are overridable";
+                say(StatusCode::UNPROCESSABLE_ENTITY, hint).with("findings", findings)
+            }
+            Refusal::Template(fault) => say(StatusCode::UNPROCESSABLE_ENTITY, "correct the template at that place").with("template", fault),
+            Refusal::Closed(_) => say(StatusCode::CONFLICT, "enable a build first"),
+            Refusal::NoLiveImage { .. } => say(StatusCode::CONFLICT, "there is no live image yet; `adopt` takes a host over as it is"),
+            Refusal::Keep(Keep::State { .. }) => say(StatusCode::CONFLICT, "release or decommission the host first"),
+            Refusal::Keep(Keep::Held { .. }) => say(StatusCode::LOCKED, "take the hold away first: `unprotect`, or `unfreeze` by an admin"),
+            Refusal::Keep(Keep::Unconfirmed { .. }) => say(StatusCode::PRECONDITION_REQUIRED, "repeat with `confirm` = the host's name"),
+            Refusal::InUse { .. } => say(StatusCode::CONFLICT, "change what uses it first, or choose another"),
+        }
+    }
+}
+
+fn of_lifecycle(why: &Why) -> Problem {
+    let (status, hint) = match why.kind() {
+        WhyKind::Conflict => (StatusCode::CONFLICT, "look at the host's state; `detail` names the row of the table and what would make it possible"),
+        WhyKind::Locked => (StatusCode::LOCKED, "a hold forbids it: `unprotect`, or `unfreeze` by an admin"),
+        WhyKind::Forbidden => (StatusCode::FORBIDDEN, "use a token whose role or name may do this"),
+        WhyKind::Precondition => (StatusCode::PRECONDITION_FAILED, "do first what `detail` names, then repeat"),
+        WhyKind::NeedsConfirm => (StatusCode::PRECONDITION_REQUIRED, "repeat with `confirm` = the host's name, or with a `reason`, as `detail` says"),
+    };
+    let problem = Problem::new(status, why.code(), why.to_string(), hint);
+    match why {
+        Why::BuildOpen { build, .. } => problem.with("build", build),
+        _ => problem,
+    }
+}
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Self {
+        let detail = fault.to_string();
+        let (status, code, hint) = match &fault {
+            // The store's own uniqueness caught what a story had not seen yet: a refusal, by timing.
+            Fault::Store(StoreFault::Taken { .. }) => (StatusCode::CONFLICT, "in_use", "choose another value, or change the other host first"),
+            Fault::Store(fault) => (StatusCode::SERVICE_UNAVAILABLE, fault.word(), "nothing was changed; mend what `detail` says, then repeat"),
+            Fault::File { .. } => (StatusCode::SERVICE_UNAVAILABLE, "file_fault", "look at that file and the disk, then repeat"),
+            Fault::Contended(_) => (StatusCode::SERVICE_UNAVAILABLE, "contended", "repeat in a moment"),
+        };
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            tracing::error!(code, %detail, "an operator could not be answered");
+        }
+        Self::new(status, code, detail, hint)
+    }
+}
+
+impl From<ArtifactFault> for Problem {
+    fn from(fault: ArtifactFault) -> Self {
+        let (status, hint) = match &fault {
+            ArtifactFault::NotThere(_) => (StatusCode::NOT_FOUND, "list what there is: GET /api/v1/artifacts"),
+            ArtifactFault::Outside(_) | ArtifactFault::NotAFile(_) => (StatusCode::CONFLICT, "put a regular file into the artifacts folder"),
+            ArtifactFault::Different { .. } => (StatusCode::CONFLICT, "import it as a new version"),
+            ArtifactFault::Io { .. } => (StatusCode::SERVICE_UNAVAILABLE, "look at that path and the disk, then repeat"),
+        };
+        Self::new(status, fault.word(), fault.to_string(), hint)
+    }
+}
+
+/// The list of a noun's things.
+fn plural(noun: &str) -> &'static str {
+    match noun {
+        "network" => "networks",
+        "profile" => "profiles",
+        "token" => "tokens",
+        "artifact" => "artifacts",
+        "template" | "document" => "templates",
+        "verb" => "openapi.json",
+        _ => "hosts",
     }
 }
 

@@ -1,0 +1,68 @@
+//! How "no" looks to a machine: a status that its software understands and a text that a person at its console does.
+//!
+//! One exhaustive `match`. "Not there" is 404, "could not look" is 503 with Retry-After; an iPXE that asks for a script gets a valid one
+//! that says so and waits. Never half a document.
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+
+use crate::{
+    app::{Failure, Refusal},
+    rules::lifecycle::WhyKind,
+};
+
+/// Seconds after which a machine may ask again when we could not look.
+const RETRY_SECS: &str = "5";
+
+/// The status of a story's end.
+pub(super) fn status(failure: &Failure) -> StatusCode {
+    match failure {
+        Failure::Fault(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Failure::Refusal(refusal) => match refusal {
+            // A secret that opens nothing is no missing page.
+            Refusal::Unknown { noun: "token", .. } | Refusal::Role { .. } => StatusCode::FORBIDDEN,
+            Refusal::Unknown { .. } => StatusCode::NOT_FOUND,
+            Refusal::Template(_) | Refusal::Invalid { .. } | Refusal::Preflight(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Refusal::Lifecycle(why) => match why.kind() {
+                WhyKind::Forbidden => StatusCode::FORBIDDEN,
+                WhyKind::Locked => StatusCode::LOCKED,
+                WhyKind::Conflict | WhyKind::Precondition | WhyKind::NeedsConfirm => StatusCode::CONFLICT,
+            },
+            Refusal::Closed(_) | Refusal::NoLiveImage { .. } | Refusal::BuildOpen { .. } | Refusal::Version { .. } | Refusal::Keep(_) | Refusal::InUse { .. } => {
+                StatusCode::CONFLICT
+            }
+        },
+    }
+}
+
+/// The whole answer, for software that reads text.
+pub(super) fn say(failure: &Failure) -> Response {
+    let status = status(failure);
+    if let Failure::Fault(fault) = failure {
+        tracing::error!(%fault, "a machine could not be answered");
+    }
+    let mut response = (status, format!("{failure}\n")).into_response();
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_SECS));
+    }
+    response
+}
+
+/// The same for an iPXE that asked for a script of its own: it prints the reason, waits and starts over.
+pub(super) fn say_as_script(failure: &Failure) -> Response {
+    let reason: String = failure.to_string().chars().map(|c| if c.is_control() || matches!(c, '$' | '|' | '&' | '#') { ' ' } else { c }).collect();
+    let text = format!("#!ipxe\necho Bootwright: {reason}\necho Trying again in 60 seconds.\nsleep 60\nreboot\n");
+    script(StatusCode::OK, text)
+}
+
+/// An iPXE script.
+pub(super) fn script(status: StatusCode, text: String) -> Response {
+    (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-store")], text).into_response()
+}
+
+/// The answer to a HEAD whose GET would do something: that there is something, and nothing more.
+pub(super) fn head() -> Response {
+    (StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-store")]).into_response()
+}

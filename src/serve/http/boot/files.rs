@@ -1,0 +1,94 @@
+//! `GET /loader/{name}` and `GET /artifact/{name}/{version}/{path}`: files, by `http::file`.
+//!
+//! What a body's end means is told to the story after the last byte went out, on a task of its own: a machine must not wait for our
+//! disk to take the next file. HEAD, Range and 304 tell nothing.
+
+use axum::{
+    extract::{Path, State},
+    http::{HeaderMap, Method, StatusCode},
+    response::{IntoResponse, Response},
+};
+use tokio_util::task::TaskTracker;
+
+use super::{Boot, answer::say, asker::Asker};
+use crate::{
+    app::{Failure, House, Refusal, artifact::FetchEnd, loader::LoaderAsk},
+    model::ArtifactRef,
+    serve::http::{
+        body::{Step, Witness},
+        file::{Answer, Source, kind_of},
+    },
+};
+
+/// Loaders, from memory.
+pub(super) async fn loader(State(boot): State<Boot>, Path(name): Path<String>, method: Method, headers: HeaderMap, asker: Asker) -> Response {
+    let bytes = match boot.house.loader(&name, asker.peer, None) {
+        Ok(bytes) => bytes,
+        Err(Failure::Refusal(Refusal::Unknown { .. })) => return (StatusCode::NOT_FOUND, format!("{}\n", House::loader_hint(&name))).into_response(),
+        Err(failure) => return say(&failure),
+    };
+    let (size, etag) = (bytes.len() as u64, boot.house.loaders.get(&name).map(|loader| loader.sha256.clone()).unwrap_or_default());
+    let answer = Answer { source: Source::Bytes(bytes), etag, kind: kind_of(&name), immutable: false };
+    let (house, tasks, peer) = (boot.house.clone(), boot.tasks.clone(), asker.peer);
+    let witness: Witness = Box::new(move |step| {
+        let (outcome, sent_bytes) = match step {
+            Step::Moved(_) => return,
+            Step::Whole => ("done", size),
+            Step::Broken(sent) => ("aborted", sent),
+        };
+        house.metrics.transfer_ended("http", outcome, sent_bytes);
+        let (house, name) = (house.clone(), name.clone());
+        tasks.spawn(async move {
+            let ask = LoaderAsk { name, peer, size_bytes: size };
+            if let Err(failure) = house.loader_ended(&ask, outcome, sent_bytes).await {
+                tracing::error!(%peer, %failure, "the end of a loader was not recorded");
+            }
+        });
+    });
+    answer.to(&method, &headers, asker.outlet, Some(witness))
+}
+
+/// Kernels, initrds, stage2, trees.
+pub(super) async fn artifact(
+    State(boot): State<Boot>,
+    Path((name, version, path)): Path<(String, String, String)>,
+    method: Method,
+    headers: HeaderMap,
+    asker: Asker,
+) -> Response {
+    let artifact = match format!("{name}/{version}/{path}").parse::<ArtifactRef>() {
+        Ok(artifact) => artifact,
+        Err(wrong) => return (StatusCode::NOT_FOUND, format!("{wrong}\n")).into_response(),
+    };
+    let (opened, fetch) = match boot.house.artifact(&artifact, asker.session(), asker.peer).await {
+        Ok(told) => told,
+        Err(failure) => return say(&failure),
+    };
+    let size = opened.size_bytes;
+    let answer = Answer { source: Source::File(opened.file, size), etag: opened.etag, kind: kind_of(&artifact.path), immutable: true };
+    let (house, tasks): (_, TaskTracker) = (boot.house.clone(), boot.tasks.clone());
+    let witness: Witness = Box::new(move |step| {
+        let end = match step {
+            Step::Moved(_) => None,
+            Step::Whole => Some((FetchEnd::Whole, "done", size)),
+            Step::Broken(sent_bytes) => Some((FetchEnd::Broken { sent_bytes }, "aborted", sent_bytes)),
+        };
+        if let Some((_, outcome, sent)) = end {
+            house.metrics.transfer_ended("http", outcome, sent);
+            house.metrics.artifact_sent(sent);
+        }
+        let Some(fetch) = fetch.clone() else { return };
+        let house = house.clone();
+        tasks.spawn(async move {
+            let told = match (end, step) {
+                (Some((end, ..)), _) => house.fetch_ended(&fetch, end).await,
+                (None, Step::Moved(sent)) => house.fetch_progress(&fetch, sent).await,
+                (None, Step::Whole | Step::Broken(_)) => Ok(()),
+            };
+            if let Err(failure) = told {
+                tracing::error!(%failure, "the course of a fetch was not recorded");
+            }
+        });
+    });
+    answer.to(&method, &headers, asker.outlet, Some(witness))
+}

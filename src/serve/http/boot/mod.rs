@@ -1,0 +1,62 @@
+//! The boot listener: what machines fetch and what they tell. Plain HTTP on the provisioning network; no operator's verb is here.
+//!
+//! ```text
+//! /boot.ipxe                    the script of the host's plan; always a valid script
+//! /loader/{name}                loaders, for HTTP boot
+//! /artifact/{name}/{v}/{path}   kernels, initrds, trees
+//! /t/{token}/{document}         rendered documents, while a build is open
+//! /cb/{token}/{report}          what the installer says
+//! /unattended/{kind}?token=     documents and callbacks at Foreman's addresses
+//! ```
+//! HEAD never reaches a story: it counts as nothing. `answer` is the one place where a story's "no" becomes a status and a text.
+
+mod answer;
+mod asker;
+mod callback;
+mod document;
+mod files;
+mod script;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::Request,
+    http::StatusCode,
+    middleware,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use tokio_util::task::TaskTracker;
+
+use super::counted::counted;
+use crate::app::House;
+
+/// What every route needs: the stories, and where the work after an answer is joined.
+#[derive(Clone)]
+pub struct Boot {
+    /// The stories.
+    pub house: Arc<House>,
+    /// Tasks that outlive a request (a file's end is recorded after its last byte); joined by whoever stops the listener.
+    pub tasks: TaskTracker,
+}
+
+/// The routes of the boot listener.
+pub fn routes(boot: Boot) -> Router {
+    let counting = (boot.house.clone(), "boot");
+    Router::new()
+        .route("/boot.ipxe", get(script::script))
+        .route("/loader/{*name}", get(files::loader))
+        .route("/artifact/{name}/{version}/{*path}", get(files::artifact))
+        .route("/t/{pass}/{document}", get(document::document))
+        .route("/cb/{pass}/{*report}", get(callback::callback).post(callback::callback))
+        .route("/unattended/{kind}", get(document::unattended).post(callback::unattended))
+        .fallback(nothing_here)
+        .layer(middleware::from_fn_with_state(counting, counted))
+        .with_state(boot)
+}
+
+async fn nothing_here(request: Request) -> Response {
+    let text = format!("There is nothing at {}.\n", request.uri().path());
+    (StatusCode::NOT_FOUND, text).into_response()
+}

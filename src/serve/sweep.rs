@@ -1,0 +1,55 @@
+//! The clock of the daemon: calls the story of passing time when something is due, and the one of old evidence once a day.
+//!
+//! It sleeps until the next deadline or the next change of the journal, whichever comes first, and decides nothing.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use tokio::sync::broadcast::error::RecvError;
+use tokio_util::sync::CancellationToken;
+
+use crate::{app::House, model::Timestamp};
+
+/// How long it sleeps at most: a clock may jump.
+const LONGEST: Duration = Duration::from_secs(10);
+/// How long it sleeps at least: a burst of journal entries is one reason to look, not many.
+const SHORTEST: Duration = Duration::from_millis(200);
+/// How often old evidence is removed.
+const PRUNE_EVERY: SignedDuration = SignedDuration::from_hours(24);
+
+/// Runs until `stop`.
+pub async fn run(house: &House, stop: CancellationToken) {
+    let mut pruned: Option<Timestamp> = None;
+    let mut news = house.store.follow();
+    while !stop.is_cancelled() {
+        let now = house.now();
+        let next = match house.sweep().await {
+            Ok(next) => next,
+            Err(failure) => {
+                tracing::error!(%failure, "deadlines could not be looked at; trying again");
+                None
+            }
+        };
+        if pruned.is_none_or(|at| now.duration_since(at) >= PRUNE_EVERY) {
+            pruned = Some(now);
+            if let Err(failure) = house.prune().await {
+                tracing::error!(%failure, "old evidence could not be removed");
+            }
+        }
+        let until = next.and_then(|at| Duration::try_from(at.duration_since(house.now())).ok()).unwrap_or(LONGEST);
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(until.clamp(SHORTEST, LONGEST)) => {}
+            () = something_new(&mut news) => tokio::time::sleep(SHORTEST).await,
+        }
+    }
+}
+
+/// Returns when the journal has something new; a change may have brought an earlier deadline.
+async fn something_new(news: &mut tokio::sync::broadcast::Receiver<std::sync::Arc<crate::model::Entry>>) {
+    match news.recv().await {
+        Ok(_) | Err(RecvError::Lagged(_)) => while news.try_recv().is_ok() {},
+        // The store is closed; the next sweep says so.
+        Err(RecvError::Closed) => std::future::pending().await,
+    }
+}
