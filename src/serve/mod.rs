@@ -127,7 +127,7 @@ async fn bind(house: &Arc<House>, after: &TaskTracker, parts: &mut Parts) -> Res
     parts.start("DHCP", async move { dhcp.run(desk, stop).await });
     let routes = http::boot::routes(http::boot::Boot { house: house.clone(), tasks: after.clone() });
     parts.serve(listener(house, "boot", boot, routes, None));
-    parts.serve(listener(house, "admin", admin, http::api::routes(house.clone(), parts.stop.clone()), tls));
+    parts.serve(listener(house, "admin", admin, http::api::routes(http::api::Admin { house: house.clone(), stop: parts.stop.clone() }), tls));
     let (stop, swept) = (parts.stop.clone(), house.clone());
     parts.start("the sweep", async move { sweep::run(&swept, stop).await });
     let (stop, watched) = (parts.stop.clone(), house.clone());
@@ -174,7 +174,8 @@ impl Parts {
 
     fn serve(&mut self, listener: http::listener::Listener) {
         let (name, stop) = (listener.name, self.stop.clone());
-        self.running.spawn(async move { (name, listener.serve(stop).await.err().map_or_else(|| "it came to its end".into(), |fault| fault.to_string())) });
+        self.running
+            .spawn(async move { (name, listener.serve(stop).await.err().map_or_else(|| "it came to its end".into(), |fault| fault.to_string())) });
     }
 
     /// Waits for the order to stop, or for a part that ends without one: that is a bug, and the whole daemon ends with it.

@@ -42,7 +42,8 @@ impl FromRequestParts<Admin> for Caller {
             Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail, hint)
         };
         let header = parts.headers.get(header::AUTHORIZATION).ok_or_else(|| who("no token was shown"))?;
-        let (scheme, token) = header.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(|| who("the Authorization header is not `Bearer TOKEN`"))?;
+        let (scheme, token) =
+            header.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(|| who("the Authorization header is not `Bearer TOKEN`"))?;
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(who("the Authorization header is not `Bearer TOKEN`"));
         }

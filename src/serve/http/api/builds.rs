@@ -19,7 +19,10 @@ use super::{
     types::{BuildView, EnabledView, WaitedView},
 };
 use crate::{
-    app::{build::{BuildAsk, Enabled}, journal::Until},
+    app::{
+        build::{BuildAsk, Enabled},
+        journal::Until,
+    },
     model::{Build, BuildId, BuildKind, HostId, Method, Name, Role},
 };
 
@@ -147,7 +150,12 @@ pub(super) async fn cancel(State(admin): State<Admin>, caller: Caller, Path(id):
 /// Opens a new build of the same kind after one that failed.
 #[utoipa::path(post, path = "/api/v1/builds/{build}/retry", tag = "builds", params(("build" = BuildId, Path)), request_body = BuildWish,
     responses((status = 201, body = EnabledView), (status = "default", body = Problem)))]
-pub(super) async fn retry(State(admin): State<Admin>, caller: Caller, Path(id): Path<String>, Sent(wish): Sent<BuildWish>) -> Result<Response, Problem> {
+pub(super) async fn retry(
+    State(admin): State<Admin>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Sent(wish): Sent<BuildWish>,
+) -> Result<Response, Problem> {
     let actor = caller.needs(Role::Operator)?;
     let told = admin.house.retry_build(actor, id_of(&id)?, &wish.ask()?).await?;
     enabled(&admin, told).await
@@ -175,7 +183,12 @@ pub(super) struct Waiting {
 /// Waits until a build is built, ended or started from its disk, or the time is over (`reached` says which).
 #[utoipa::path(get, path = "/api/v1/builds/{build}/wait", tag = "builds", params(("build" = BuildId, Path), Waiting),
     responses((status = 200, body = WaitedView), (status = "default", body = Problem)))]
-pub(super) async fn wait(State(admin): State<Admin>, _: Caller, Path(id): Path<String>, Asked(waiting): Asked<Waiting>) -> Result<Json<WaitedView>, Problem> {
+pub(super) async fn wait(
+    State(admin): State<Admin>,
+    _: Caller,
+    Path(id): Path<String>,
+    Asked(waiting): Asked<Waiting>,
+) -> Result<Json<WaitedView>, Problem> {
     let until = match waiting.r#for.as_deref() {
         None | Some("ended") => Until::Ended,
         Some("built") => Until::Built,

@@ -47,7 +47,12 @@ pub(super) async fn network(State(admin): State<Admin>, caller: Caller, Path(nam
 /// Writes a network, new or in place of the one of its name.
 #[utoipa::path(put, path = "/api/v1/networks/{name}", tag = "settings", params(("name" = Name, Path)), request_body = Network,
     responses((status = 200, body = Network), (status = "default", body = Problem)))]
-pub(super) async fn put_network(State(admin): State<Admin>, caller: Caller, Path(name): Path<String>, Sent(network): Sent<Network>) -> Result<Json<Network>, Problem> {
+pub(super) async fn put_network(
+    State(admin): State<Admin>,
+    caller: Caller,
+    Path(name): Path<String>,
+    Sent(network): Sent<Network>,
+) -> Result<Json<Network>, Problem> {
     let actor = caller.needs(Role::Operator)?;
     same_name(&name_of("name", &name)?, &network.name)?;
     no_hidden(&network.params)?;
@@ -79,7 +84,12 @@ pub(super) async fn profile(State(admin): State<Admin>, caller: Caller, Path(nam
 /// Writes a profile, new or in place of the one of its name.
 #[utoipa::path(put, path = "/api/v1/profiles/{name}", tag = "settings", params(("name" = Name, Path)), request_body = Profile,
     responses((status = 200, body = Profile), (status = "default", body = Problem)))]
-pub(super) async fn put_profile(State(admin): State<Admin>, caller: Caller, Path(name): Path<String>, Sent(profile): Sent<Profile>) -> Result<Json<Profile>, Problem> {
+pub(super) async fn put_profile(
+    State(admin): State<Admin>,
+    caller: Caller,
+    Path(name): Path<String>,
+    Sent(profile): Sent<Profile>,
+) -> Result<Json<Profile>, Problem> {
     let actor = caller.needs(Role::Operator)?;
     same_name(&name_of("name", &name)?, &profile.name)?;
     no_hidden(&profile.params)?;

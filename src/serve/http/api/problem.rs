@@ -92,11 +92,14 @@ impl From<Refusal> for Problem {
             Refusal::Unknown { noun, .. } => say(StatusCode::NOT_FOUND, &format!("list what there is: GET /api/v1/{}", plural(noun))),
             Refusal::Lifecycle(why) => of_lifecycle(&why),
             Refusal::Version { have, .. } => {
-                say(StatusCode::PRECONDITION_FAILED, "read the host again, look at what changed, and repeat with its new version").with("version", have)
+                say(StatusCode::PRECONDITION_FAILED, "read the host again, look at what changed, and repeat with its new version")
+                    .with("version", have)
             }
             Refusal::BuildOpen { build } => say(StatusCode::CONFLICT, "wait for its end, or cancel it").with("build", build),
             Refusal::Role { .. } => say(StatusCode::FORBIDDEN, "use a token of that role"),
-            Refusal::Invalid { field, .. } => say(StatusCode::UNPROCESSABLE_ENTITY, &format!("correct `{field}` and send the request again")).with("field", field),
+            Refusal::Invalid { field, .. } => {
+                say(StatusCode::UNPROCESSABLE_ENTITY, &format!("correct `{field}` and send the request again")).with("field", field)
+            }
             Refusal::Preflight(findings) => {
                 let hint = "mend what `findings` says; `force: true` goes on in spite of those that are overridable";
                 say(StatusCode::UNPROCESSABLE_ENTITY, hint).with("findings", findings)

@@ -155,7 +155,9 @@ pub(super) async fn artifacts(State(admin): State<Admin>, _: Caller, Asked(pagin
 }
 
 fn reference(parts: (String, String, String)) -> Result<ArtifactRef, Problem> {
-    format!("{}/{}/{}", parts.0, parts.1, parts.2).parse().map_err(|wrong: crate::model::artifact::NotAnArtifact| Problem::invalid("path", wrong.to_string()))
+    format!("{}/{}/{}", parts.0, parts.1, parts.2)
+        .parse()
+        .map_err(|wrong: crate::model::artifact::NotAnArtifact| Problem::invalid("path", wrong.to_string()))
 }
 
 /// One file, with its SHA-256 (computed if it is not known yet).
@@ -174,7 +176,12 @@ pub(super) async fn artifact(State(admin): State<Admin>, _: Caller, Path(parts):
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses((status = 201, body = FileView), (status = 200, body = FileView, description = "the same content was there"),
         (status = 409, body = Problem, description = "another content was there"), (status = "default", body = Problem)))]
-pub(super) async fn put_artifact(State(admin): State<Admin>, caller: Caller, Path(parts): Path<(String, String, String)>, body: Body) -> Result<Response, Problem> {
+pub(super) async fn put_artifact(
+    State(admin): State<Admin>,
+    caller: Caller,
+    Path(parts): Path<(String, String, String)>,
+    body: Body,
+) -> Result<Response, Problem> {
     caller.needs(Role::Operator)?;
     let artifact = reference(parts)?;
     let path = artifact.path.clone();

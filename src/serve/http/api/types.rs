@@ -112,7 +112,8 @@ pub fn no_hidden(params: &Params) -> Result<(), Problem> {
     match params.iter().find(|(_, param)| param.is_secret() && param.value() == HIDDEN) {
         None => Ok(()),
         Some((name, _)) => {
-            let text = format!("the secret {name:?} was hidden when it was read and cannot be stored like that; send its value, or leave `params` out");
+            let text =
+                format!("the secret {name:?} was hidden when it was read and cannot be stored like that; send its value, or leave `params` out");
             Err(Problem::invalid("params", text))
         }
     }

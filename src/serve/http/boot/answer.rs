@@ -30,9 +30,12 @@ pub(super) fn status(failure: &Failure) -> StatusCode {
                 WhyKind::Locked => StatusCode::LOCKED,
                 WhyKind::Conflict | WhyKind::Precondition | WhyKind::NeedsConfirm => StatusCode::CONFLICT,
             },
-            Refusal::Closed(_) | Refusal::NoLiveImage { .. } | Refusal::BuildOpen { .. } | Refusal::Version { .. } | Refusal::Keep(_) | Refusal::InUse { .. } => {
-                StatusCode::CONFLICT
-            }
+            Refusal::Closed(_)
+            | Refusal::NoLiveImage { .. }
+            | Refusal::BuildOpen { .. }
+            | Refusal::Version { .. }
+            | Refusal::Keep(_)
+            | Refusal::InUse { .. } => StatusCode::CONFLICT,
         },
     }
 }
