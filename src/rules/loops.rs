@@ -110,6 +110,21 @@ impl Judged {
     }
 }
 
+/// Judges whatever `session::observe` saw: `document` is the template that the request is for ([`SCRIPT`] for the script), if it is
+/// for one. The one call that a story needs; a loop goes to the lifecycle before the boot decision is asked.
+pub fn on_sign(host: &Host, session: SessionId, opened: bool, document: Option<&str>, policy: LoopPolicy, now: Timestamp) -> Judged {
+    if opened {
+        let judged = on_opening(host, session, policy, now);
+        if judged.verdict != Verdict::Fresh {
+            return judged;
+        }
+    }
+    match document {
+        Some(document) => on_template(host, session, document, policy, now),
+        None => Judged::unchanged(host, Verdict::Fresh),
+    }
+}
+
 /// Judges a session that has just opened: ask this when `session::observe` says `opened`. Only a predecessor that never came to
 /// a script counts here; everything later waits until the script is asked for.
 pub fn on_opening(host: &Host, session: SessionId, policy: LoopPolicy, now: Timestamp) -> Judged {

@@ -18,5 +18,5 @@ pub mod quirks;
 pub mod removal;
 pub mod render;
 pub mod session;
-pub mod transfer;
 pub mod sitefile;
+pub mod transfer;
