@@ -59,7 +59,7 @@ fn step() -> impl Strategy<Value = (i64, u8, u64)> {
 }
 
 fn sign(word: u8, nonce: u64) -> Sign {
-    let session = (nonce % 3 == 0).then_some(SessionId(nonce));
+    let session = nonce.is_multiple_of(3).then_some(SessionId(nonce));
     match word {
         0 | 1 => Sign::FirmwareDhcp { arch: Arch::X64 },
         2 | 3 => Sign::IpxeDhcp { arch: Arch::X64 },
