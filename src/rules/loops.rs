@@ -110,6 +110,21 @@ impl Judged {
     }
 }
 
+/// Judges whatever `session::observe` saw: `document` is the template that the request is for ([`SCRIPT`] for the script), if it is
+/// for one. The one call that a story needs; a loop goes to the lifecycle before the boot decision is asked.
+pub fn on_sign(host: &Host, session: SessionId, opened: bool, document: Option<&str>, policy: LoopPolicy, now: Timestamp) -> Judged {
+    if opened {
+        let judged = on_opening(host, session, policy, now);
+        if judged.verdict != Verdict::Fresh {
+            return judged;
+        }
+    }
+    match document {
+        Some(document) => on_template(host, session, document, policy, now),
+        None => Judged::unchanged(host, Verdict::Fresh),
+    }
+}
+
 /// Judges a session that has just opened: ask this when `session::observe` says `opened`. Only a predecessor that never came to
 /// a script counts here; everything later waits until the script is asked for.
 pub fn on_opening(host: &Host, session: SessionId, policy: LoopPolicy, now: Timestamp) -> Judged {
@@ -165,7 +180,7 @@ pub fn rearm(host: &Host) -> Host {
 /// Whether the open build most likely finished though nobody said so: its installed system asked by DHCP and ran for some minutes.
 /// `now` counts only while that power-on is the newest.
 pub fn probably_built(host: &Host, now: Timestamp) -> Option<String> {
-    let build = judged_build(host).filter(|build| build.expected_boots <= 1 && build.stage < Stage::Built)?;
+    let build = judged_build(host).filter(|build| build.expected_boots <= 1)?;
     let index = host.sessions.iter().rposition(|one| one.system_seen.is_some() && belongs(build, one))?;
     let seen = host.sessions[index].system_seen?;
     let until = host.sessions.get(index + 1).map_or(now, |next| next.opened_at);
@@ -199,8 +214,11 @@ pub fn local_boot(host: &Host, now: Timestamp) -> Option<Loop> {
     })
 }
 
+/// The build that a repetition counts against. A strict build that is built but not yet seen at its disk comes back as it should,
+/// and a frozen host is held, not served.
 fn judged_build(host: &Host) -> Option<&Build> {
-    host.open_build().filter(|build| build.method == Method::Pxe && !build.loops.halted)
+    let installs = |build: &&Build| build.method == Method::Pxe && !build.loops.halted && build.stage < Stage::Built;
+    host.open_build().filter(installs).filter(|_| host.holds.frozen.is_none())
 }
 
 fn belongs(build: &Build, session: &Session) -> bool {

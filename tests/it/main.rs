@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by a panic")]
 
+mod boot_rules;
 mod http_listener;
 mod journey;
 mod lab;

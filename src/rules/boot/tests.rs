@@ -1,4 +1,6 @@
 //! The boot decision as a table: a host, and what it is told; then what DHCP offers for it.
+//!
+//! Wanted texts are beginnings: the reason a console shows is part of the decision, its last words are not.
 
 use std::{collections::BTreeMap, sync::Arc};
 

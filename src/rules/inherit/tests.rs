@@ -1,4 +1,6 @@
 //! Chains that resolve, chains that do not, and where values come from.
+//!
+//! Profiles are written as the JSON that a site file has.
 
 use serde_json::json;
 

@@ -1,4 +1,6 @@
 //! The four loops, and everything that looks like one and is none.
+//!
+//! Each case is a history (`session::history`): what the machine did, what it does last, and what that comes to.
 
 use super::*;
 use crate::{model::IssueKind, rules::session::history::*};
@@ -143,6 +145,22 @@ fn a_build_that_is_halted_or_ended_is_not_judged() {
     check_in(ended(), &format!("{}; 600 ipxe", boot(0)), "601 script", "2 Script");
     let image = || History::building().with(|build| build.method = Method::Image);
     check_in(image(), &format!("{}; 600 ipxe", boot(0)), "601 script", "2 Script");
+}
+
+#[test]
+fn a_strict_build_that_is_built_and_a_frozen_host_come_back_without_being_judged() {
+    let twice = |change: fn(&mut Host)| {
+        let mut history = History::building();
+        history.play(&boot(0));
+        change(&mut history.host);
+        history.play("600 ipxe; 601 script")
+    };
+    assert_eq!(twice(|host| host.build.as_mut().unwrap().stage = Stage::Built), "2 Script");
+    let frozen = crate::model::host::Frozen { by: "ann".to_owned(), why: "arrears".to_owned() };
+    let mut history = History::building();
+    history.play(&boot(0));
+    history.host.holds.frozen = Some(frozen);
+    assert_eq!(history.play("600 ipxe; 601 script"), "2 Script");
 }
 
 #[test]

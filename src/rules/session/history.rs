@@ -108,17 +108,14 @@ impl History {
 
     fn judge(&mut self, word: &str, argument: &str, id: SessionId, opened: bool) -> Vec<String> {
         let mut said = Vec::new();
-        if opened {
-            let judged = loops::on_opening(&self.host, id, self.policy, self.now);
-            said.push(self.take(judged, id));
-        }
         let document = match word {
-            "script" | "plain-script" => SCRIPT,
-            "document" => argument,
-            _ => return said,
+            "script" | "plain-script" => Some(SCRIPT),
+            "document" => Some(argument),
+            _ => None,
         };
-        let judged = loops::on_template(&self.host, id, document, self.policy, self.now);
+        let judged = loops::on_sign(&self.host, id, opened, document, self.policy, self.now);
         said.push(self.take(judged, id));
+        let Some(document) = document else { return said };
         let blocked = self.host.build.as_ref().is_none_or(|build| build.loops.halted) || said.iter().any(|one| one == "probably built");
         if !blocked {
             self.host = loops::used(&self.host, id, document, self.now);

@@ -1,4 +1,6 @@
 //! What opens a session, what joins it, how far it comes.
+//!
+//! Wanted: `opens 2`, or the session with what it reached (`1 Script`), or `1 again` for nothing new.
 
 use super::{
     history::{History, at},

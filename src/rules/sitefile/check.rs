@@ -1,5 +1,7 @@
 //! What is wrong with a site file once it has been read: names and addresses taken twice, names of things that do not exist,
-//! pools outside their subnet, subnets in each other's way. Checked on the site as it would be afterwards, reported at the file's line.
+//! pools outside their subnet, subnets in each other's way.
+//!
+//! Checked on the site as it would be afterwards, reported at the file's path. What was wrong before the file is not its mistake.
 
 use std::{collections::BTreeMap, net::Ipv4Addr};
 

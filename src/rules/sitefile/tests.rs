@@ -1,4 +1,6 @@
 //! Site files and what they come to, as tables: a mistake is `path: text`, a change is `noun name: field before → after`.
+//!
+//! Most cases change one place of one example and look at what that leads to.
 
 use serde_json::json;
 

@@ -1,4 +1,6 @@
 //! Bodies as installers really send them, and what they mean.
+//!
+//! Events are those of curtin, subiquity and cloud-init as their webhooks post them.
 
 use super::*;
 
