@@ -16,7 +16,7 @@ use bootwright::{
     serve::tftp::{self, Server, Settings},
     store::{BrokenStore, Writes},
     wire::tftp::{Mode, Options, Packet, Request},
-    world::{StillWorld, World as _},
+    world::StillWorld,
 };
 use serde_json::json;
 use tokio::{net::UdpSocket, task::JoinHandle};
