@@ -44,7 +44,7 @@ daemon_stop() { stop_recorded "$LAB_DIR/daemon.pid"; }
 # plain_dhcp - somebody else's DHCP server, on a machine of its own: addresses, nothing about booting
 plain_dhcp() {
     "$LAB_BIN/net" host dhcp "$LAB_PREFIX4.2"
-    ip netns exec "$LAB_NS-dhcp" dnsmasq --no-daemon --conf-file=/dev/null --user=root --log-dhcp --port=0 --bind-interfaces \
+    ip netns exec "$LAB_NS.dhcp" dnsmasq --no-daemon --conf-file=/dev/null --user=root --log-dhcp --port=0 --bind-interfaces \
         --pid-file= --no-ping --interface=eth0 --dhcp-leasefile="$LAB_DIR/plain.leases" \
         --dhcp-range="$LAB_PREFIX4.100,$LAB_PREFIX4.200,255.255.255.0,1h" >"$LAB_DIR/plain-dhcp.log" 2>&1 </dev/null &
     echo $! >"$LAB_DIR/plain-dhcp.pid"
@@ -67,9 +67,9 @@ site_profile() {
     local args document
     case $2 in
     preseed)     args='auto=true priority=critical url={{ documents }}/preseed.cfg' document='preseed.cfg: preseed/debian.cfg' ;;
-    kickstart)   args='inst.ks={{ documents }}/ks' document='ks: kickstart/rhel.ks' ;;
+    kickstart)   args='inst.ks={{ documents }}/ks.cfg' document='ks.cfg: kickstart/rhel.ks' ;;
     autoinstall) args='autoinstall ds=nocloud;s={{ documents }}/'
-                 document='user-data: autoinstall/ubuntu.yaml, meta-data: autoinstall/meta-data' ;;
+                 document='user-data: autoinstall/user-data, meta-data: autoinstall/meta-data, vendor-data: autoinstall/vendor-data, network-config: autoinstall/network-config' ;;
     *) die "unknown family $2" ;;
     esac
     cat <<EOS

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # Shared settings of the boot lab, sourced by every script in this folder.
 #
-#   LAB_NS     name of the network namespace; unique per run, so labs may stand side by side
+#   LAB_NS     name of the network namespace; unique per run, so labs may stand side by side; other machines on the
+#              segment are LAB_NS.NAME, so LAB_NS itself has no dot
 #   LAB_DIR    state of this lab: logs, PID files, QMP sockets, firmware variables, disks
 #   LAB_CACHE  what is made once and kept: kernel, initramfs, disk image, unpacked programs
 #   LAB_NET4   the segment, a /24 (10.77.0.0/24); the server is .1
