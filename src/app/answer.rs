@@ -5,7 +5,7 @@
 
 use crate::{
     model::{BuildId, Role, TemplateFault},
-    rules::{lifecycle::Why, preflight::Finding, removal::Keep},
+    rules::{lifecycle::Why, preflight::Finding, removal::Keep, sitefile::Invalid},
     store::StoreFault,
 };
 
@@ -75,6 +75,9 @@ pub enum Refusal {
     /// The preflight found what must be mended first.
     #[error("the preflight found what must be mended first: {}", .0.iter().map(|finding| finding.text.as_str()).collect::<Vec<_>>().join(" "))]
     Preflight(Vec<Finding>),
+    /// The site document has mistakes.
+    #[error("the site document has mistakes: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Site(Vec<Invalid>),
     /// A template does not render for this host.
     #[error("{0}")]
     Template(TemplateFault),
@@ -118,6 +121,7 @@ impl Refusal {
             Self::Role { .. } => "role_too_low",
             Self::Invalid { .. } => "invalid",
             Self::Preflight(_) => "preflight",
+            Self::Site(_) => "invalid_site",
             Self::Template(_) => "template",
             Self::Closed(_) => "closed",
             Self::NoLiveImage { .. } => "no_live_image",

@@ -5,6 +5,7 @@
 
 pub mod action;
 pub mod answer;
+pub mod apply;
 pub mod artifact;
 pub mod build;
 pub mod callback;

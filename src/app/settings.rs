@@ -6,7 +6,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Failure, House, Refusal, Told, answer::invalid, house::Pen};
 use crate::{
-    model::{Actor, Name, Network, Params, Profile, Role, Token, What},
+    model::{Actor, Host, Name, Network, Params, Profile, Role, Token, What},
+    rules::sitefile::{self, Current, Site},
     store::{ApiToken, Settings, View, Writes, change},
 };
 
@@ -104,6 +105,7 @@ fn noted(noun: &str, name: &Name, verb: &str) -> What {
 
 /// The settings after an edit, with its fact; refused if they would not fit together.
 fn lay(view: &View<'_>, edit: Edit) -> Result<(Settings, What, String), Refusal> {
+    fits(view, &edit)?;
     let mut settings = Settings::clone(view.settings());
     let (what, text) = match edit {
         Edit::Network(network) => {
@@ -118,7 +120,7 @@ fn lay(view: &View<'_>, edit: Edit) -> Result<(Settings, What, String), Refusal>
         }
         Edit::Globals(params) => {
             settings.globals = params;
-            (What::Settings { noun: "globals".into(), name: "globals".into(), verb: "changed".into() }, "global parameters changed".into())
+            (What::Settings { noun: "global".into(), name: "globals".into(), verb: "changed".into() }, "global parameters changed".into())
         }
         Edit::NoNetwork(name) => {
             remove(&mut settings.networks, "network", &name)?;
@@ -159,4 +161,17 @@ fn user_of_profile(view: &View<'_>, name: &Name) -> Option<String> {
         .map(|host| format!("host {}", host.name))
         .or_else(|| by_profile.map(|profile| format!("profile {}", profile.name)))
         .or_else(|| by_network.map(|network| format!("network {}", network.name)))
+}
+
+/// Whether what is written fits the rest of the site: the same check as for a whole site file with this noun alone.
+fn fits(view: &View<'_>, edit: &Edit) -> Result<(), Refusal> {
+    let site = match edit {
+        Edit::Network(network) => Site { networks: vec![network.clone()], ..Site::default() },
+        Edit::Profile(profile) => Site { profiles: vec![profile.clone()], ..Site::default() },
+        Edit::Globals(_) | Edit::NoNetwork(_) | Edit::NoProfile(_) => return Ok(()),
+    };
+    let hosts: Vec<Arc<Host>> = view.hosts().cloned().collect();
+    let settings = view.settings();
+    let current = Current { globals: &settings.globals, networks: &settings.networks, profiles: &settings.profiles, hosts: &hosts };
+    sitefile::plan(&site, &current).map(drop).map_err(Refusal::Site)
 }

@@ -104,6 +104,9 @@ impl From<Refusal> for Problem {
                 let hint = "mend what `findings` says; `force: true` goes on in spite of those that are overridable";
                 say(StatusCode::UNPROCESSABLE_ENTITY, hint).with("findings", findings)
             }
+            Refusal::Site(mistakes) => {
+                say(StatusCode::UNPROCESSABLE_ENTITY, "correct what `mistakes` names and send it again").with("mistakes", mistakes)
+            }
             Refusal::Template(fault) => say(StatusCode::UNPROCESSABLE_ENTITY, "correct the template at that place").with("template", fault),
             Refusal::Closed(_) => say(StatusCode::CONFLICT, "enable a build first"),
             Refusal::NoLiveImage { .. } => say(StatusCode::CONFLICT, "there is no live image yet; `adopt` takes a host over as it is"),

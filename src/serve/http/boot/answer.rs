@@ -24,7 +24,7 @@ pub(super) fn status(failure: &Failure) -> StatusCode {
             // A secret that opens nothing is no missing page.
             Refusal::Unknown { noun: "token", .. } | Refusal::Role { .. } => StatusCode::FORBIDDEN,
             Refusal::Unknown { .. } => StatusCode::NOT_FOUND,
-            Refusal::Template(_) | Refusal::Invalid { .. } | Refusal::Preflight(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Refusal::Template(_) | Refusal::Invalid { .. } | Refusal::Preflight(_) | Refusal::Site(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Refusal::Lifecycle(why) => match why.kind() {
                 WhyKind::Forbidden => StatusCode::FORBIDDEN,
                 WhyKind::Locked => StatusCode::LOCKED,
