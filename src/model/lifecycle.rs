@@ -43,6 +43,7 @@ pub enum Lifecycle {
         /// What it becomes afterwards.
         then: Then,
         /// The state it came from, for a cancel before the agent's hello: `unavailable`, `available`, `reserved`, `used` or `error`.
+        #[schema(no_recursion)]
         from: Box<Lifecycle>,
     },
     /// Hands off.

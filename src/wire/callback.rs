@@ -53,10 +53,11 @@ fn progress(word: &str) -> Report {
     Report::Progress { stage: stage(&word), word }
 }
 
-/// Words that installers and their authors use for the three stages that only a callback can show. `built` and the stages that
-/// the server sees by itself are none of them.
+/// Words that installers and their authors use for the three stages that only a callback can show, and iPXE's mark just before `boot`,
+/// which proves in-band that the files arrived. `built` and the stages that the server sees by itself are none of them.
 fn stage(word: &str) -> Option<Stage> {
     match word.to_ascii_lowercase().replace('-', "_").as_str() {
+        "kernel_initrd_sent" => Some(Stage::KernelInitrdSent),
         "pre_running" | "pre" | "early" => Some(Stage::PreRunning),
         "installing" | "install" | "partitioning" | "packages" | "base" => Some(Stage::Installing),
         "post_running" | "post" | "late" | "bootloader" => Some(Stage::PostRunning),

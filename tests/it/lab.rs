@@ -91,6 +91,11 @@ impl Lab {
         Self { house, world, config, _folder }
     }
 
+    /// The house for the edges, its clock, and the folder that lives as long as they do.
+    pub fn share(self) -> (Arc<House>, Arc<StillWorld>, Option<tempfile::TempDir>) {
+        (Arc::new(self.house), self.world, self._folder)
+    }
+
     pub async fn act(&self, verb: &str) {
         let words = serde_json::from_value(serde_json::json!({ "confirm": "n1", "reason": "a test" })).unwrap();
         self.house.act(&admin(), "n1", None, verb, &words).await.unwrap();

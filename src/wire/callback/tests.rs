@@ -54,8 +54,10 @@ fn progress_words_move_the_stages_that_only_a_callback_can_show() {
     check("progress/pre-running", None, "", "progress pre-running pre_running", "");
     check("progress/late", None, "", "progress late post_running", "");
     check("progress/coffee", None, "", "progress coffee -", "");
+    // iPXE's mark just before `boot`.
+    check("progress/kernel_initrd_sent", None, "", "progress kernel_initrd_sent kernel_initrd_sent", "");
     // A progress callback must not finish a build or fake what the server sees by itself.
-    for word in ["built", "local_boot", "kernel_initrd_sent"] {
+    for word in ["built", "local_boot", "ipxe_script_sent"] {
         check(&format!("progress/{word}"), None, "", &format!("progress {word} -"), "");
     }
 }
