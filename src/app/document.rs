@@ -74,7 +74,7 @@ impl House {
         let policy = scene.effective().map(|profile| profile.loop_policy).unwrap_or_default();
         let session = session_of(&draft.host, ask.session).or_else(|| draft.observe(&Sign::Script { session: None, arch: None }, policy).session);
         if let Some(session) = session {
-            let judged = loops::on_template(&draft.host, session, &ask.name, policy, scene.now);
+            let judged = loops::on_sign(&draft.host, session, false, Some(&ask.name), policy, scene.now);
             draft.judge(judged, session);
         }
         if let Err(refusal) = self.admits(&draft.host, scene, session) {

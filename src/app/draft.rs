@@ -47,8 +47,13 @@ impl<'h> Draft<'h> {
         self.facts.push(fact);
     }
 
-    /// Puts a sign into the host's boot sessions; a session that opens is judged at once.
+    /// Puts a sign into the host's boot sessions.
     pub fn observe(&mut self, sign: &Sign, policy: LoopPolicy) -> Observed {
+        self.observe_asking(sign, None, policy)
+    }
+
+    /// Puts a sign into the host's boot sessions and judges it: a session that opens, and the template that is asked for, if one is.
+    pub fn observe_asking(&mut self, sign: &Sign, document: Option<&str>, policy: LoopPolicy) -> Observed {
         let observed = session::observe(&self.host, sign, self.house.world.session_id(), self.now);
         self.host = observed.host.clone();
         if let (true, Some(session)) = (observed.opened, observed.session) {
@@ -56,7 +61,9 @@ impl<'h> Draft<'h> {
             self.note(What::SessionOpened, format!("boot session {session} opened by {how}"));
             // A machine that boots is there (O1); whether that moves anything is the table's to say.
             self.advance(&Event::Contact { tested: false });
-            let judged = loops::on_opening(&self.host, session, policy, self.now);
+        }
+        if let Some(session) = observed.session {
+            let judged = loops::on_sign(&self.host, session, observed.opened, document, policy, self.now);
             self.judge(judged, session);
         }
         observed
@@ -69,7 +76,7 @@ impl<'h> Draft<'h> {
             self.host = judged.host;
             return false;
         };
-        self.advance(&Event::LoopSeen { class: found.class, halt: found.halted, text: found.text, session });
+        self.advance(&found.event(session));
         true
     }
 

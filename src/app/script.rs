@@ -84,12 +84,9 @@ impl House {
 
     fn tell_script(&self, ask: &ScriptAsk, scene: &Scene, doubt: Option<(IssueKind, String)>, draft: &mut Draft<'_>) -> Script {
         let policy = scene.effective().map(|profile| profile.loop_policy).unwrap_or_default();
-        let observed = draft.observe(&Sign::Script { session: ask.session, arch: ask.arch }, policy);
+        let sign = Sign::Script { session: ask.session, arch: ask.arch };
+        let observed = draft.observe_asking(&sign, Some(loops::SCRIPT), policy);
         let session = observed.session;
-        if let Some(session) = session {
-            let judged = loops::on_template(&draft.host, session, loops::SCRIPT, policy, scene.now);
-            draft.judge(judged, session);
-        }
         if let Some((issue, text)) = &doubt {
             draft.host.raise(*issue, text.clone(), scene.now);
             draft.note(What::Warning { word: "identity_conflict".into() }, text.clone());
@@ -114,7 +111,7 @@ impl House {
                 draft.note(What::Refused { why: "script_template".into() }, format!("the script for plan {} does not render: {text}", plan.word()));
                 let plan = Plan::Hold { hold: Hold::Fault { text } };
                 Script {
-                    text: self.render_plan(&plan, &scene, ask, session).unwrap_or_else(|_| last_resort(&scene.url)),
+                    text: self.render_plan(&plan, &scene, ask, session).unwrap_or_else(|why| last_resort(&why, &scene.url, ask, session)),
                     word: "fault",
                     not_found: false,
                 }
@@ -151,7 +148,7 @@ impl House {
             return;
         }
         if let Some(found) = loops::local_boot(&draft.host, now) {
-            draft.advance(&Event::LoopSeen { class: crate::model::LoopClass::LocalBoot, halt: false, text: found.text, session });
+            draft.advance(&found.event(session));
         }
     }
 
@@ -221,7 +218,8 @@ impl House {
             "server": { "url": url, "address": ask.server, "version": env!("CARGO_PKG_VERSION") }, "secs": boot::RETRY_SECS,
             "time": self.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(), "page": url, "retry": retry(&url, ask, None), "params": {}, "network": {},
         });
-        let text = self.templates.catalog().render("ipxe/unknown.ipxe", &context).unwrap_or_else(|_| last_resort(&url));
+        let text =
+            self.templates.catalog().render("ipxe/unknown.ipxe", &context).unwrap_or_else(|fault| last_resort(&fault.to_string(), &url, ask, None));
         let mut pen = Pen::new(Actor::Host { mac: ask.mac, proven: false }, self.now());
         if let Some(mac) = ask.mac {
             pen = pen.mac(mac);
@@ -239,7 +237,11 @@ impl House {
             "stage": "none", "host": { "mac": ask.mac, "name": "unknown" }, "time": self.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             "server": { "url": url, "address": ask.server, "version": env!("CARGO_PKG_VERSION") }, "params": {}, "network": {},
         });
-        let text = self.templates.catalog().render("ipxe/fault.ipxe", &context).unwrap_or_else(|_| last_resort(&url));
+        let text = self
+            .templates
+            .catalog()
+            .render("ipxe/fault.ipxe", &context)
+            .unwrap_or_else(|fault| last_resort(&fault.to_string(), &url, ask, ask.session));
         Script { text, word: "fault", not_found: false }
     }
 
@@ -343,8 +345,6 @@ fn lay(context: &mut Value, words: Value) {
 }
 
 /// When even the template of faults does not render: a script that waits and asks again, and never falls through to a disk.
-fn last_resort(url: &str) -> String {
-    format!(
-        "#!ipxe\necho Bootwright cannot make a script for this machine; see the daemon's log.\nsleep 60\nchain --autofree {url}/boot.ipxe?mac=${{net0/mac}} || reboot\n"
-    )
+fn last_resort(why: &str, url: &str, ask: &ScriptAsk, session: Option<SessionId>) -> String {
+    crate::rules::render::fault_script(why, &retry(url, ask, session), boot::RETRY_SECS)
 }
