@@ -6,6 +6,7 @@
 
 mod boot_rules;
 mod http_boot;
+mod dhcp;
 mod http_listener;
 mod http_site;
 mod journey;

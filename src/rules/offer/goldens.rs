@@ -127,8 +127,13 @@ fn spell_out(text: &mut String, bytes: &[u8]) {
     let message = dhcproto::v4::borrowed::Message::new(bytes).unwrap();
     let (sname, file) = (String::from_utf8_lossy(message.sname()), String::from_utf8_lossy(message.fname()));
     let broadcast = message.flags().broadcast();
-    let _ =
-        writeln!(text, "    yiaddr {} siaddr {} ciaddr {} bcast {broadcast} sname {sname:?} file {file:?}", message.yiaddr(), message.siaddr(), message.ciaddr());
+    let _ = writeln!(
+        text,
+        "    yiaddr {} siaddr {} ciaddr {} bcast {broadcast} sname {sname:?} file {file:?}",
+        message.yiaddr(),
+        message.siaddr(),
+        message.ciaddr()
+    );
     for option in message.opts() {
         let (code, value) = (u8::from(option.code()), option.data());
         let shown = match code {
