@@ -19,4 +19,5 @@ pub mod removal;
 pub mod render;
 pub mod session;
 pub mod sitefile;
+pub mod snippets;
 pub mod transfer;

@@ -1,1 +1,205 @@
+//! The DHCP stories on a real store and on a broken one: what is saved before the answer, and what a fault leaves behind.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::*;
+use crate::{
+    app::{House, start},
+    config::Config,
+    model::{Host, IssueKind, Mac},
+    store::{BrokenStore, JournalFilter},
+    world::StillWorld,
+};
+
+const SERVER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
+
+/// Answers "used" to the first so many questions.
+struct Wire(AtomicUsize);
+
+#[async_trait]
+impl Probe for Wire {
+    async fn is_used(&self, _: Ipv4Addr) -> bool {
+        self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+    }
+}
+
+struct Lab {
+    _folder: tempfile::TempDir,
+    house: Arc<House>,
+    desk: Desk,
+}
+
+fn mac(last: u8) -> Mac {
+    Mac::from_octets([0x52, 0x54, 0, 0, 0, last]).unwrap()
+}
+
+async fn lab(mode: &str) -> Lab {
+    let folder = tempfile::tempdir().unwrap();
+    let loaders = folder.path().join("loaders");
+    std::fs::create_dir(&loaders).unwrap();
+    std::fs::write(loaders.join("snponly.efi"), "a loader").unwrap();
+    let mut config = Config { state_dir: folder.path().to_owned(), ..Config::default() };
+    config.paths.loaders = vec![loaders];
+    let world = StillWorld::at(Timestamp::from_second(1_800_000_000).unwrap());
+    let house = Arc::new(start::open_in(config, Arc::new(world)).await.unwrap());
+    let network: Network = serde_json::from_value(serde_json::json!({
+        "name": "lab", "subnet": "10.77.0.0/24", "dhcp": mode, "pools": [{"first": "10.77.0.100", "last": "10.77.0.103"}],
+    }))
+    .unwrap();
+    let at = house.now();
+    let mut host = Host::new(house.world.host_id(), "n1".parse().unwrap(), vec![mac(1)], at);
+    host.address = Some([10, 77, 0, 101].into());
+    host.uuid = Some("6902b9f2-f123-cdcd-428f-23a3ef2e4c63".parse().unwrap());
+    let pen = Pen::new(Actor::Server, at);
+    let facts = vec![
+        pen.write(What::Settings { noun: "network".into(), name: "lab".into(), verb: "created".into() }, "for the test"),
+        pen.of(&host).write(What::Created, "for the test"),
+    ];
+    let write = house.store.write(Box::new(move |view| {
+        let mut settings = crate::store::Settings::clone(&view.settings());
+        settings.networks.insert(network.name.clone(), Arc::new(network));
+        Writes { settings: Some(settings), hosts: vec![host], facts, ..Writes::default() }
+    }));
+    write.await.unwrap();
+    Lab { _folder: folder, desk: Desk::new(house.clone()), house }
+}
+
+/// A packet with these options, as it comes from a broadcast on the link.
+fn ask(kind: u8, last: u8, options: &[u8]) -> OfferAsk {
+    let mut bytes = vec![0; 236];
+    bytes[..4].copy_from_slice(&[1, 1, 6, 0]);
+    bytes[28..34].copy_from_slice(&mac(last).octets());
+    bytes.extend([99, 130, 83, 99, 53, 1, kind]);
+    bytes.extend(options);
+    OfferAsk {
+        request: Request::parse(&bytes).unwrap(),
+        from: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68),
+        port: 67,
+        addresses: [SERVER].into(),
+        was_broadcast: true,
+    }
+}
+
+/// Options 93 and 60 of UEFI PXE.
+fn uefi() -> Vec<u8> {
+    let mut options = vec![93, 2, 0, 7, 60, 32];
+    options.extend(b"PXEClient:Arch:00007:UNDI:003000");
+    options
+}
+
+fn yiaddr(sending: &Sending) -> Ipv4Addr {
+    <[u8; 4]>::try_from(&sending.bytes[16..20]).unwrap().into()
+}
+
+impl Lab {
+    async fn offer(&self, ask: &OfferAsk) -> Option<Sending> {
+        self.desk.offer(ask, &Wire(AtomicUsize::new(0))).await
+    }
+
+    fn host(&self) -> Arc<Host> {
+        self.house.store.host_by_mac(mac(1)).unwrap().unwrap()
+    }
+
+    async fn kinds(&self) -> Vec<String> {
+        let entries = self.house.store.journal(JournalFilter::default()).await.unwrap();
+        entries.iter().map(|entry| serde_json::to_value(&entry.what).unwrap()["kind"].as_str().unwrap().to_owned()).collect()
+    }
+
+    #[track_caller]
+    fn counted(&self, series: &str) {
+        let text = self.house.metrics.encode();
+        assert!(text.contains(&format!("bootwright_{series}")), "{series} is not in {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_recorded_host_gets_its_address_and_its_boot_is_a_session() {
+    let lab = lab("full").await;
+    let offer = lab.offer(&ask(1, 1, &uefi())).await.unwrap();
+    assert_eq!((yiaddr(&offer), offer.source, offer.kind), ([10, 77, 0, 101].into(), SERVER, ReplyKind::Offer));
+    assert_eq!(lab.host().sessions.len(), 1);
+    let mut chosen = uefi();
+    chosen.extend([50, 4, 10, 77, 0, 101, 54, 4, 10, 77, 0, 1]);
+    assert_eq!(lab.offer(&ask(3, 1, &chosen)).await.unwrap().kind, ReplyKind::Ack);
+    let leases = lab.house.store.leases().await.unwrap();
+    assert_eq!((leases.len(), leases[0].mac), (1, mac(1)));
+    let kinds = lab.kinds().await;
+    assert!(["session_opened", "seen", "lease"].iter().all(|kind| kinds.contains(&(*kind).to_owned())), "{kinds:?}");
+    lab.counted("dhcp_replies_total{word=\"ACK\"} 1");
+}
+
+#[tokio::test]
+async fn an_ipxe_gets_a_script_url_that_names_its_session() {
+    let lab = lab("full").await;
+    let mut ipxe = uefi();
+    ipxe.extend(b"\x4d\x04iPXE\xaf\x03\x13\x01\x01");
+    let offer = lab.offer(&ask(1, 1, &ipxe)).await.unwrap();
+    let session = lab.host().session().unwrap().id;
+    let url = format!("http://10.77.0.1/boot.ipxe?mac=52:54:00:00:00:01&arch=x64&s={session}");
+    assert!(String::from_utf8_lossy(&offer.bytes).contains(&url), "{url}");
+}
+
+#[tokio::test]
+async fn a_strangers_packets_are_told_once_a_minute_and_reservations_are_not_lent_to_them() {
+    let lab = lab("full").await;
+    let first = lab.offer(&ask(1, 9, &[50, 4, 10, 77, 0, 101])).await.unwrap();
+    assert_ne!(yiaddr(&first), Ipv4Addr::new(10, 77, 0, 101));
+    lab.offer(&ask(1, 9, &[])).await.unwrap();
+    let seen = lab.kinds().await.iter().filter(|kind| *kind == "seen").count();
+    assert_eq!(seen, 1);
+}
+
+#[tokio::test]
+async fn an_address_that_somebody_uses_is_skipped_and_too_many_are_a_named_silence() {
+    let lab = lab("full").await;
+    let ask = ask(1, 9, &[]);
+    let offer = lab.desk.offer(&ask, &Wire(AtomicUsize::new(2))).await.unwrap();
+    let leases = lab.house.store.leases().await.unwrap();
+    assert_eq!(leases.len(), 2);
+    assert!(leases.iter().all(|lease| lease.state == crate::model::LeaseState::Declined && lease.address != yiaddr(&offer)));
+    let crowded = self::lab("full").await;
+    assert_eq!(crowded.desk.offer(&ask, &Wire(AtomicUsize::new(9))).await, None);
+    crowded.counted("dhcp_silences_total{word=\"conflicts\"} 1");
+}
+
+#[tokio::test]
+async fn another_board_behind_a_recorded_card_is_an_issue() {
+    let lab = lab("full").await;
+    let mut options = uefi();
+    options.extend([97, 17, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]);
+    lab.offer(&ask(1, 1, &options)).await.unwrap();
+    assert!(lab.host().issues.iter().any(|issue| issue.kind == IssueKind::UuidMismatch));
+}
+
+#[tokio::test]
+async fn a_rogue_server_is_a_warning_and_a_release_is_saved() {
+    let lab = lab("full").await;
+    assert_eq!(lab.offer(&ask(3, 9, &[50, 4, 10, 77, 0, 50, 54, 4, 10, 77, 0, 66])).await, None);
+    assert!(lab.kinds().await.contains(&"warning".to_owned()));
+    lab.counted("dhcp_silences_total{word=\"other_server\"} 1");
+    lab.offer(&ask(3, 9, &[50, 4, 10, 77, 0, 100, 54, 4, 10, 77, 0, 1])).await.unwrap();
+    let mut release = ask(7, 9, &[]);
+    release.request.ciaddr = [10, 77, 0, 100].into();
+    assert_eq!(lab.offer(&release).await, None);
+    assert_eq!(lab.house.store.leases().await.unwrap()[0].state, crate::model::LeaseState::Released);
+}
+
+#[tokio::test]
+async fn a_store_that_fails_means_silence_and_no_lease() {
+    let lab = lab("full").await;
+    lab.house.store.close().await.unwrap();
+    assert_eq!(lab.offer(&ask(3, 9, &[50, 4, 10, 77, 0, 100, 54, 4, 10, 77, 0, 1])).await, None);
+    lab.counted("dhcp_silences_total{word=\"store\"} 1");
+    assert!(lab.house.book().leases(lab.house.now()).is_empty(), "the book is as before");
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_read_means_silence() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut house = start::open(Config { state_dir: folder.path().to_owned(), ..Config::default() }).await.unwrap();
+    house.store = Arc::new(BrokenStore::default());
+    let house = Arc::new(house);
+    let desk = Desk::new(house.clone());
+    assert_eq!(desk.offer(&ask(1, 1, &uefi()), &Wire(AtomicUsize::new(0))).await, None);
+    assert!(house.metrics.encode().contains("bootwright_dhcp_silences_total{word=\"store\"} 1"));
+}
