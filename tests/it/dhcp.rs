@@ -123,7 +123,7 @@ async fn add_network(house: &bootwright::app::House) {
     house
         .store
         .write(Box::new(move |view| {
-            let mut settings = bootwright::store::Settings::clone(&view.settings());
+            let mut settings = bootwright::store::Settings::clone(view.settings());
             settings.networks.insert(network.name.clone(), Arc::new(network));
             let what = What::Settings { noun: "network".into(), name: "lab".into(), verb: "created".into() };
             let fact = Fact { at, actor: Actor::Server, host: None, mac: None, build: None, session: None, what, text: "for the test".into() };

@@ -7,6 +7,7 @@
 mod boot_rules;
 mod http_boot;
 mod dhcp;
+mod dhcp_goldens;
 mod http_listener;
 mod http_site;
 mod journey;

@@ -38,6 +38,9 @@ pub struct Desk {
     swept: Mutex<Timestamp>,
 }
 
+/// A host, and the issue and sentence if what it shows contradicts itself.
+pub(super) type Recorded = (Arc<Host>, Option<(IssueKind, String)>);
+
 struct Reserved {
     heard: Receiver<Arc<Entry>>,
     is_stale: bool,
@@ -88,7 +91,7 @@ impl Desk {
     }
 
     /// The host that asks, and why what it shows contradicts itself, if it does.
-    pub(super) fn identify(&self, case: &Case<'_>) -> Told<Option<(Arc<Host>, Option<(IssueKind, String)>)>> {
+    pub(super) fn identify(&self, case: &Case<'_>) -> Told<Option<Recorded>> {
         let macs = [case.request().mac];
         let claim = Claim { macs: &macs, uuid: case.request().uuid(), serial: None };
         Ok(match self.house.which(&claim)? {

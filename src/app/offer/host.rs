@@ -1,5 +1,6 @@
 //! DHCP of a recorded host: its packet is a sign in its boot session, its plan is decided, and lease, session and journal are
-//! saved together, on condition that nobody changed the host meanwhile.
+//! saved together, on condition that nobody changed the host meanwhile. If somebody did, the lease is taken back and it begins
+//! again.
 
 use std::sync::Arc;
 

@@ -1,4 +1,6 @@
 //! The DHCP stories on a real store and on a broken one: what is saved before the answer, and what a fault leaves behind.
+//!
+//! The clock stands, the wire is a counter; sockets have their own test in `tests/it/dhcp.rs`.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -56,7 +58,7 @@ async fn lab(mode: &str) -> Lab {
         pen.of(&host).write(What::Created, "for the test"),
     ];
     let write = house.store.write(Box::new(move |view| {
-        let mut settings = crate::store::Settings::clone(&view.settings());
+        let mut settings = crate::store::Settings::clone(view.settings());
         settings.networks.insert(network.name.clone(), Arc::new(network));
         Writes { settings: Some(settings), hosts: vec![host], facts, ..Writes::default() }
     }));
@@ -197,7 +199,7 @@ async fn a_store_that_fails_means_silence_and_no_lease() {
 async fn a_store_that_cannot_be_read_means_silence() {
     let folder = tempfile::tempdir().unwrap();
     let mut house = start::open(Config { state_dir: folder.path().to_owned(), ..Config::default() }).await.unwrap();
-    house.store = Arc::new(BrokenStore::default());
+    house.store = Arc::new(BrokenStore);
     let house = Arc::new(house);
     let desk = Desk::new(house.clone());
     assert_eq!(desk.offer(&ask(1, 1, &uefi()), &Wire(AtomicUsize::new(0))).await, None);

@@ -1,4 +1,6 @@
 //! The lease book, rule by rule.
+//!
+//! Time is a number of seconds; one property test lets clients do what they like and looks for an address lent twice.
 
 use std::collections::HashSet;
 

@@ -145,6 +145,4 @@ pub fn decide(request: &Request, facts: &Facts<'_>, book: &mut Book, now: Timest
 }
 
 #[cfg(test)]
-mod goldens;
-#[cfg(test)]
 mod tests;

@@ -1,4 +1,6 @@
 //! Where a packet belongs and where its answer goes (RFC 2131 4.1; RFC 3527, 5107 for relays).
+//!
+//! A destination is a value: which socket carries it is `serve::dhcp`'s matter.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 

@@ -1,4 +1,6 @@
 //! Why a packet gets no answer: a closed list. Each is counted, and shown with the host it concerns.
+//!
+//! The word is stable (metrics, API); the sentence says what to do where something can be done.
 
 use std::net::Ipv4Addr;
 

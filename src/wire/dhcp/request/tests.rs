@@ -1,4 +1,6 @@
 //! What is read out of packets, and that nothing makes the reader panic.
+//!
+//! Packets are spelled by hand, one option each; real ones stand in `tests/golden/pcaps`.
 
 use proptest::prelude::*;
 

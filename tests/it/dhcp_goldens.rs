@@ -1,13 +1,23 @@
 //! The captured packets of real clients, answered: each pcap has a text beside it with every request and our answer in order.
-//! `UPDATE_GOLDEN=1` writes the texts anew; their difference is reviewed like code.
+//!
+//! Nothing is sent: packet, decision and encoder are pure, the facts are those of a host with an open build. `UPDATE_GOLDEN=1` writes the texts anew; their difference is reviewed like code.
 
-use std::{fmt::Write as _, fs, net::Ipv4Addr, path::Path};
+use std::{
+    fmt::Write as _,
+    fs,
+    net::{Ipv4Addr, SocketAddrV4},
+    path::Path,
+};
 
-use super::*;
-use crate::{
-    model::{Firmware, Plan},
-    rules::{boot, loaders},
-    wire::dhcp::{HEADER_BYTES, SERVER_PORT},
+use bootwright::{
+    model::{Firmware, Network, Plan, Timestamp},
+    rules::{
+        boot::{self, DhcpBoot},
+        lease::Book,
+        loaders::{self, Client},
+        offer::{Facts, Known, Verdict, decide},
+    },
+    wire::dhcp::{HEADER_BYTES, PROXY_PORT, Request, SERVER_PORT},
 };
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
