@@ -27,6 +27,7 @@ use utoipa::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use self::problem::Problem;
 use super::counted::counted;
 use crate::app::House;
 
@@ -108,7 +109,8 @@ pub fn routes(admin: Admin) -> Router {
         .route("/api/v1/templates/{*name}", get(shelves::template))
         .route("/api/v1/artifacts/{name}/{version}/{*path}", get(shelves::artifact).put(shelves::put_artifact))
         .route("/api/v1/openapi.json", get(move || async move { Json(document.as_ref().clone()) }))
-        .fallback(|request: Request| async move { problem::Problem::nothing_here(request.uri().path()) })
+        .fallback(|request: Request| async move { Problem::nothing_here(request.uri().path()) })
+        .method_not_allowed_fallback(|request: Request| async move { Problem::no_such_method(request.method(), request.uri().path()) })
         .layer(middleware::from_fn_with_state(once::Once::default(), once::once))
         .layer(middleware::from_fn_with_state(counting, counted))
         .with_state(admin)

@@ -5,7 +5,7 @@
 
 use axum::{
     Json,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -72,6 +72,14 @@ impl Problem {
     pub fn nothing_here(path: &str) -> Self {
         let hint = "GET /api/v1/openapi.json lists every route";
         Self::new(StatusCode::NOT_FOUND, "no_such_route", format!("there is no route {path}"), hint)
+    }
+}
+
+impl Problem {
+    /// The route has no such method.
+    pub fn no_such_method(method: &Method, path: &str) -> Self {
+        let hint = "GET /api/v1/openapi.json lists every route with its methods";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method", format!("{path} does not take {method}"), hint)
     }
 }
 
