@@ -541,3 +541,32 @@ fn the_description_of_the_api_is_the_golden_one() {
         assert!(document["paths"].get(path).is_some(), "{path} is not described");
     }
 }
+
+#[tokio::test]
+async fn a_whole_site_is_applied_at_once_or_not_at_all() {
+    let site = Site::new().await;
+    let send_text = |role, path: &str, text: &str| {
+        let token = format!("Bearer {}", site.token(role));
+        let request = Request::post(format!("/api/v1/apply{path}")).header("authorization", token).body(Body::from(text.to_owned())).unwrap();
+        let routes = site.admin.clone();
+        async move { send(&routes, request).await }
+    };
+    let good = "globals: {timezone: UTC, key: {secret: hunter2}}\nhosts:\n  - {name: n2, macs: ['52:54:00:00:00:02'], network: lab}\n";
+    assert_eq!(send_text(Viewer, "", good).await.problem(403), "role_too_low");
+    let dry = send_text(Operator, "?dry_run=true", good).await;
+    assert_eq!((dry.status, dry.json()["differences"].as_array().unwrap().len()), (200, 2), "{}", dry.text);
+    assert!(!dry.text.contains("hunter2"));
+    assert_eq!(site.get("/hosts/n2").await.status, 404, "a dry run changes nothing");
+    let applied = send_text(Operator, "", good).await;
+    assert_eq!((applied.status, &applied.json()["differences"]), (200, &dry.json()["differences"]));
+    assert_eq!(site.get("/hosts/n2").await.json()["network"], "lab");
+    assert_eq!(send_text(Operator, "", good).await.json()["differences"], json!([]), "twice is once");
+    let bad = "hosts:\n  - {name: n3, macs: ['52:54:00:00:00:03']}\n  - {name: n4, macs: [nonsense]}\n";
+    let refused = send_text(Operator, "", bad).await;
+    assert_eq!(refused.problem(422), "invalid_site");
+    assert_eq!(refused.json()["mistakes"][0]["path"], "hosts[1].macs[0]", "{}", refused.text);
+    assert_eq!(site.get("/hosts/n3").await.status, 404);
+    assert_eq!(send_text(Operator, "", "hosts: [").await.problem(400), "malformed");
+    assert_eq!(send_text(Operator, "", "globals: {key: {secret: (secret)}}").await.problem(422), "invalid");
+    assert_eq!(send_text(Operator, "", &json!({ "globals": { "timezone": "CET" } }).to_string()).await.status, 200, "JSON is YAML");
+}

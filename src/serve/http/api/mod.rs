@@ -5,6 +5,7 @@
 //! themselves; `tests/golden/openapi.json` makes a change of it visible.
 
 mod access;
+mod apply;
 mod builds;
 mod explain;
 mod health;
@@ -76,6 +77,7 @@ fn described() -> (Router<Admin>, utoipa::openapi::OpenApi) {
         .routes(routes!(journal::list))
         .routes(routes!(journal::of_host))
         .routes(routes!(journal::events))
+        .routes(routes!(apply::apply))
         .routes(routes!(nouns::networks))
         .routes(routes!(nouns::network, nouns::put_network, nouns::remove_network))
         .routes(routes!(nouns::profiles))
