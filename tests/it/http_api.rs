@@ -447,7 +447,7 @@ async fn listen(site: &Site, path: &str, last: Option<u64>, count: usize) -> Vec
     let (mut body, mut text) = (response.into_body(), String::new());
     while text.matches("\n\n").count() < count {
         let frame = tokio::time::timeout(std::time::Duration::from_secs(10), body.frame()).await.unwrap().unwrap().unwrap();
-        text.push_str(&String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap());
+        text.push_str(std::str::from_utf8(&frame.into_data().unwrap()).unwrap());
     }
     assert!(!text.contains("\"patch\""), "a viewer sees no patches: {text}");
     text.lines().filter_map(|line| line.strip_prefix("id: ")).map(|id| id.parse().unwrap()).collect()
