@@ -5,6 +5,7 @@
 //! themselves; `tests/golden/openapi.json` makes a change of it visible.
 
 mod access;
+mod apply;
 mod builds;
 mod explain;
 mod health;
@@ -27,6 +28,7 @@ use utoipa::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use self::problem::Problem;
 use super::counted::counted;
 use crate::app::House;
 
@@ -75,6 +77,7 @@ fn described() -> (Router<Admin>, utoipa::openapi::OpenApi) {
         .routes(routes!(journal::list))
         .routes(routes!(journal::of_host))
         .routes(routes!(journal::events))
+        .routes(routes!(apply::apply))
         .routes(routes!(nouns::networks))
         .routes(routes!(nouns::network, nouns::put_network, nouns::remove_network))
         .routes(routes!(nouns::profiles))
@@ -108,7 +111,8 @@ pub fn routes(admin: Admin) -> Router {
         .route("/api/v1/templates/{*name}", get(shelves::template))
         .route("/api/v1/artifacts/{name}/{version}/{*path}", get(shelves::artifact).put(shelves::put_artifact))
         .route("/api/v1/openapi.json", get(move || async move { Json(document.as_ref().clone()) }))
-        .fallback(|request: Request| async move { problem::Problem::nothing_here(request.uri().path()) })
+        .fallback(|request: Request| async move { Problem::nothing_here(request.uri().path()) })
+        .method_not_allowed_fallback(|request: Request| async move { Problem::no_such_method(request.method(), request.uri().path()) })
         .layer(middleware::from_fn_with_state(once::Once::default(), once::once))
         .layer(middleware::from_fn_with_state(counting, counted))
         .with_state(admin)

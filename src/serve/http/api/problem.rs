@@ -5,7 +5,7 @@
 
 use axum::{
     Json,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -27,38 +27,39 @@ pub struct Problem {
     #[serde(rename = "type")]
     pub kind: String,
     /// The status in words.
-    pub title: String,
+    pub title: &'static str,
     /// The HTTP status.
     pub status: u16,
     /// What happened, one sentence.
     pub detail: String,
     /// The stable word.
-    pub code: String,
+    pub code: &'static str,
     /// What to do next.
     pub hint: String,
     /// More, by code: `findings`, `mistakes`, `build`, `version`, `template`.
     #[serde(flatten)]
-    pub more: Map<String, Value>,
+    #[schema(value_type = Object)]
+    pub more: Option<Box<Map<String, Value>>>,
 }
 
 impl Problem {
     /// A problem with its four words.
-    pub fn new(status: StatusCode, code: &str, detail: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             kind: format!("urn:bootwright:problem:{code}"),
-            title: status.canonical_reason().unwrap_or("Problem").to_owned(),
+            title: status.canonical_reason().unwrap_or("Problem"),
             status: status.as_u16(),
             detail: detail.into(),
-            code: code.to_owned(),
+            code,
             hint: hint.into(),
-            more: Map::new(),
+            more: None,
         }
     }
 
     /// The same with one more member.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Serialize) -> Self {
-        self.more.insert(name.to_owned(), serde_json::to_value(value).unwrap_or(Value::Null));
+        self.more.get_or_insert_default().insert(name.to_owned(), serde_json::to_value(value).unwrap_or(Value::Null));
         self
     }
 
@@ -72,6 +73,14 @@ impl Problem {
     pub fn nothing_here(path: &str) -> Self {
         let hint = "GET /api/v1/openapi.json lists every route";
         Self::new(StatusCode::NOT_FOUND, "no_such_route", format!("there is no route {path}"), hint)
+    }
+}
+
+impl Problem {
+    /// The route has no such method.
+    pub fn no_such_method(method: &Method, path: &str) -> Self {
+        let hint = "GET /api/v1/openapi.json lists every route with its methods";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method", format!("{path} does not take {method}"), hint)
     }
 }
 

@@ -3,6 +3,7 @@
 //! A secret that was hidden reads `(secret)`; sent back, it is refused and never stored.
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{access::Caller, problem::Problem};
 use crate::{
@@ -116,5 +117,18 @@ pub fn no_hidden(params: &Params) -> Result<(), Problem> {
                 format!("the secret {name:?} was hidden when it was read and cannot be stored like that; send its value, or leave `params` out");
             Err(Problem::invalid("params", text))
         }
+    }
+}
+
+/// The same for a whole document.
+pub fn nothing_hidden(document: &Value) -> Result<(), Problem> {
+    match document {
+        Value::Object(fields) if fields.get("secret").is_some_and(|secret| secret == HIDDEN) => {
+            let text = "a secret was hidden when it was read and cannot be stored like that; send its value";
+            Err(Problem::invalid("secret", text))
+        }
+        Value::Object(fields) => fields.values().try_for_each(nothing_hidden),
+        Value::Array(items) => items.iter().try_for_each(nothing_hidden),
+        _ => Ok(()),
     }
 }
