@@ -130,8 +130,8 @@ pub struct Host {
 }
 
 impl Host {
-    /// How many sessions a host remembers: enough for the local-boot rule (more than 5 in 10 minutes).
-    pub const SESSIONS: usize = 12;
+    /// How many sessions a host remembers: enough for the local-boot rule (more than 5 in 10 minutes, two sessions each on UEFI).
+    pub const SESSIONS: usize = 16;
 
     /// A fresh record in state `new`, its disks unknown (T1).
     pub fn new(id: HostId, name: HostName, macs: Vec<Mac>, now: Timestamp) -> Self {

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Arch, BuildId, SessionId, Timestamp};
+use super::{Arch, BuildId, SessionId, Timestamp, Transport};
 
 /// What opened a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -55,6 +55,9 @@ pub struct Session {
     pub reached: Reached,
     /// The firmware's architecture.
     pub arch: Arch,
+    /// How that firmware fetches, where it said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transport: Option<Transport>,
     /// The build that was open when it began.
     #[schema(value_type = Option<String>)]
     #[serde(default, skip_serializing_if = "Option::is_none")]

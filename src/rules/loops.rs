@@ -25,6 +25,9 @@ pub const WINDOW: SignedDuration = SignedDuration::from_mins(10);
 /// Boots from disk within [`WINDOW`] that are still no loop.
 pub const BOOTS: usize = 5;
 
+/// How soon a firmware comes to its next boot entry.
+const NEXT_ENTRY: SignedDuration = SignedDuration::from_secs(30);
+
 /// The iPXE script's name among a build's used templates.
 pub const SCRIPT: &str = "boot.ipxe";
 
@@ -199,8 +202,8 @@ pub fn local_boot(host: &Host, now: Timestamp) -> Option<Loop> {
     if !built && !matches!(host.lifecycle, Lifecycle::Used) {
         return None;
     }
-    let recent = |one: &&Session| one.reached == Reached::Disk && now.duration_since(one.opened_at) <= WINDOW;
-    let boots = host.sessions.iter().filter(recent).count();
+    let recent = |one: &Session| one.reached == Reached::Disk && now.duration_since(one.opened_at) <= WINDOW;
+    let boots = (0..host.sessions.len()).filter(|&index| recent(&host.sessions[index]) && !is_next_entry(&host.sessions, index)).count();
     (boots > BOOTS).then(|| Loop {
         class: LoopClass::LocalBoot,
         attempt: u32::try_from(boots - BOOTS).unwrap_or(u32::MAX),
@@ -216,6 +219,14 @@ pub fn local_boot(host: &Host, now: Timestamp) -> Option<Loop> {
 
 /// The build that a repetition counts against. A strict build that is built but not yet seen at its disk comes back as it should,
 /// and a frozen host is held, not served.
+/// Whether a session is the firmware going on to its next boot entry after `exit 1`: OVMF tries HTTP after PXE before it comes to the
+/// disk, so one way to the disk looks like two power-ons.
+fn is_next_entry(sessions: &[Session], index: usize) -> bool {
+    let Some(before) = index.checked_sub(1).map(|before| &sessions[before]) else { return false };
+    let other_way = matches!((before.transport, sessions[index].transport), (Some(one), Some(other)) if one != other);
+    other_way && before.reached == Reached::Disk && sessions[index].opened_at.duration_since(before.last_seen) <= NEXT_ENTRY
+}
+
 fn judged_build(host: &Host) -> Option<&Build> {
     let installs = |build: &&Build| build.method == Method::Pxe && !build.loops.halted && build.stage < Stage::Built;
     host.open_build().filter(installs).filter(|_| host.holds.frozen.is_none())

@@ -10,7 +10,7 @@
 
 use jiff::SignedDuration;
 
-use crate::model::{Arch, Host, Opener, Reached, Session, SessionId, Timestamp};
+use crate::model::{Arch, Host, Opener, Reached, Session, SessionId, Timestamp, Transport};
 
 /// How long a session that waits for its iPXE is remembered as the same power-on (lifecycle.md section 6).
 pub const JOIN: SignedDuration = SignedDuration::from_mins(5);
@@ -38,6 +38,8 @@ pub enum Sign {
     FirmwareDhcp {
         /// Its architecture.
         arch: Arch,
+        /// How it fetches.
+        transport: Transport,
     },
     /// DISCOVER or REQUEST of an iPXE.
     IpxeDhcp {
@@ -148,7 +150,7 @@ enum Place {
 
 fn place(host: &Host, sign: &Sign, now: Timestamp) -> Place {
     match sign {
-        Sign::FirmwareDhcp { arch } => join_or_open(host, Opener::Firmware, *arch, |open| firmware_joins(open, now)),
+        Sign::FirmwareDhcp { arch, .. } => join_or_open(host, Opener::Firmware, *arch, |open| firmware_joins(open, now)),
         Sign::IpxeDhcp { arch } => join_or_open(host, Opener::Ipxe, *arch, |open| ipxe_joins(open, now)),
         Sign::Script { session, arch } => match session.and_then(|id| position(host, id)) {
             Some(index) => Place::Joins(index),
@@ -222,6 +224,7 @@ fn open(host: &mut Host, opener: Opener, arch: Arch, id: SessionId, now: Timesta
         last_seen: now,
         reached: Reached::Dhcp,
         arch,
+        transport: None,
         build: host.open_build().map(|build| build.id),
         arrived: Vec::new(),
         plan: None,
@@ -236,7 +239,11 @@ fn open(host: &mut Host, opener: Opener, arch: Arch, id: SessionId, now: Timesta
 /// Writes the sign into its session; `true` if it repeats what was counted before.
 fn mark(session: &mut Session, sign: &Sign, now: Timestamp) -> bool {
     let reached = match sign {
-        Sign::FirmwareDhcp { .. } | Sign::IpxeDhcp { .. } => Reached::Dhcp,
+        Sign::FirmwareDhcp { transport, .. } => {
+            session.transport.get_or_insert(*transport);
+            Reached::Dhcp
+        }
+        Sign::IpxeDhcp { .. } => Reached::Dhcp,
         Sign::OtherDhcp { class, renewal } => return see_system(session, class, *renewal, now),
         Sign::Refused { .. } => {
             session.last_seen = session.last_seen.max(now);

@@ -61,7 +61,7 @@ fn step() -> impl Strategy<Value = (i64, u8, u64)> {
 fn sign(word: u8, nonce: u64) -> Sign {
     let session = nonce.is_multiple_of(3).then_some(SessionId(nonce));
     match word {
-        0 | 1 => Sign::FirmwareDhcp { arch: Arch::X64 },
+        0 | 1 => Sign::FirmwareDhcp { arch: Arch::X64, transport: bootwright::model::Transport::Tftp },
         2 | 3 => Sign::IpxeDhcp { arch: Arch::X64 },
         4 => Sign::OtherDhcp { class: String::new(), renewal: false },
         5 => Sign::LoaderDone { session },
@@ -77,7 +77,7 @@ fn plan(host: &Host, now: Timestamp) -> Plan {
     let profile = serde_json::from_value(serde_json::json!({"name": "d12", "kernel": "d/1/linux"})).unwrap();
     let all = [("d12".parse().unwrap(), std::sync::Arc::new(profile))].into();
     let profile = inherit::profile(&"d12".parse().unwrap(), &all).unwrap();
-    let firmware = Firmware { arch: Arch::X64, transport: Transport::Tftp, ipxe_http: true, ipxe: true };
+    let firmware = Firmware { arch: Arch::X64, transport: bootwright::model::Transport::Tftp, ipxe_http: true, ipxe: true };
     boot::decide(&boot::Facts { host: Some(host), doubt: None, profile: Some(&profile), network: None, firmware, live_image: false, now })
 }
 

@@ -145,7 +145,7 @@ fn sign(case: &Case<'_>) -> Sign {
     let renewal = !case.request().ciaddr.is_unspecified();
     match &case.client {
         Client::Netboot(firmware) if firmware.ipxe => Sign::IpxeDhcp { arch: firmware.arch },
-        Client::Netboot(firmware) => Sign::FirmwareDhcp { arch: firmware.arch },
+        Client::Netboot(firmware) => Sign::FirmwareDhcp { arch: firmware.arch, transport: firmware.transport },
         Client::Installer(class) | Client::System(class) => Sign::OtherDhcp { class: class.clone(), renewal },
     }
 }

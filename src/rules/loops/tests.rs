@@ -260,3 +260,19 @@ fn a_rearm_settles_the_issue() {
     history.play("1 rearm");
     assert!(history.host.issues.is_empty());
 }
+
+#[test]
+fn a_firmware_that_goes_on_to_its_next_boot_entry_is_no_second_boot() {
+    let boots = |count: i64| {
+        let mut history = History::building().with(|build| build.end = Some(BuildEnd::Built));
+        history.host.lifecycle = Lifecycle::Used;
+        for i in 0..count {
+            let at = i * 60;
+            history.play(&format!("{at} firmware; {} script; {} disk", at + 3, at + 3));
+            history.play(&format!("{} firmware-http; {} script; {} disk", at + 8, at + 11, at + 11));
+        }
+        local_boot(&history.host, history.now).map(|one| one.attempt)
+    };
+    assert_eq!(boots(5), None);
+    assert_eq!(boots(6), Some(1));
+}

@@ -169,7 +169,8 @@ fn sign(word: &str, argument: &str, host: &Host) -> Sign {
     let newest = host.session().map(|session| session.id);
     let session = argument.strip_prefix('#').map_or(newest, |id| Some(SessionId(id.parse().unwrap())));
     match word {
-        "firmware" => Sign::FirmwareDhcp { arch: Arch::X64 },
+        "firmware" => Sign::FirmwareDhcp { arch: Arch::X64, transport: crate::model::Transport::Tftp },
+        "firmware-http" => Sign::FirmwareDhcp { arch: Arch::X64, transport: crate::model::Transport::Http },
         "ipxe" => Sign::IpxeDhcp { arch: Arch::Bios },
         "os" => Sign::OtherDhcp { class: argument.to_owned(), renewal: false },
         "renew" => Sign::OtherDhcp { class: argument.to_owned(), renewal: true },
