@@ -2,4 +2,10 @@
 //!
 //! It is as short as it is so that tests can do all that it does.
 
-fn main() {}
+use std::process::ExitCode;
+
+use bootwright::cli::{self, console::Console};
+
+fn main() -> ExitCode {
+    Console::real(|console| ExitCode::from(cli::run(std::env::args_os(), console)))
+}

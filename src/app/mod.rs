@@ -9,6 +9,7 @@ pub mod apply;
 pub mod artifact;
 pub mod build;
 pub mod callback;
+pub mod check;
 pub mod document;
 pub mod draft;
 pub mod explain;

@@ -1,0 +1,137 @@
+//! `bootwright host`: the inventory and the verbs of the lifecycle.
+//!
+//! Which verb a state allows is the daemon's to say; here are only their words. Showing is `show`, following is `watch`.
+
+mod edit;
+pub mod show;
+mod verb;
+
+use serde::Deserialize;
+
+use super::{
+    Client, Console, Done,
+    client::{segment, with_query},
+    table::{Table, listed, or_dash},
+};
+use crate::model;
+
+pub use verb::Verb;
+
+/// The commands on hosts.
+#[derive(Debug, clap::Subcommand)]
+pub enum Host {
+    /// List hosts
+    #[command(after_help = "Example: bootwright host list --state error")]
+    List(List),
+    /// Show a host with its build, issues and boot sessions
+    #[command(after_help = "Example: bootwright host show n1   (an id or any spelling of a MAC address works too)")]
+    Show {
+        /// Name, id or MAC address
+        host: String,
+    },
+    /// Record a host, in state `new`
+    #[command(after_help = "Example: bootwright host add n1 --mac 52:54:00:00:00:01 --network lab --profile debian-12 --address 10.77.0.11")]
+    Add(edit::Add),
+    /// Edit the inventory of a host; what is left out stays
+    #[command(after_help = "Example: bootwright host edit n1 --profile rocky-9 --param timezone=UTC")]
+    Edit(edit::Edit),
+    /// Remove the record of a host that nobody uses; its journal stays
+    #[command(after_help = "Example: bootwright host remove n1 --confirm n1")]
+    Remove {
+        /// Name, id or MAC address
+        host: String,
+        /// The host's name, typed again
+        #[arg(long, value_name = "NAME")]
+        confirm: String,
+    },
+    /// The verbs of the lifecycle.
+    #[command(flatten)]
+    Verb(Verb),
+}
+
+/// Which hosts.
+#[derive(Debug, clap::Args)]
+pub struct List {
+    /// Only in this lifecycle state
+    #[arg(long)]
+    state: Option<String>,
+    /// Only of this network
+    #[arg(long)]
+    network: Option<String>,
+    /// Only of this profile
+    #[arg(long)]
+    profile: Option<String>,
+    /// Only with this tag
+    #[arg(long)]
+    tag: Option<String>,
+    /// Only with this in the name or a MAC address
+    #[arg(long)]
+    search: Option<String>,
+    /// Only with an open issue
+    #[arg(long)]
+    issues: bool,
+}
+
+/// A host as the API shows it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Shown {
+    /// The record.
+    #[serde(flatten)]
+    pub host: model::Host,
+    /// The state for people.
+    pub display_state: String,
+}
+
+/// The path of a host.
+pub fn path(host: &str) -> String {
+    format!("/api/v1/hosts/{}", segment(host))
+}
+
+impl Host {
+    /// Asks and prints.
+    pub fn run(self, client: &Client, console: &mut Console<'_>) -> Done {
+        match self {
+            Self::List(list) => list.run(client, console),
+            Self::Show { host } => {
+                let reply = client.get(&path(&host))?;
+                if console.json(&reply)? { Ok(()) } else { show::show(&reply.read()?, console) }
+            }
+            Self::Add(add) => add.run(client, console),
+            Self::Edit(edit) => edit.run(client, console),
+            Self::Remove { host, confirm } => {
+                let reply = client.delete(&with_query(&path(&host), &[("confirm", &confirm)]))?;
+                if console.json(&reply)? { Ok(()) } else { console.line(format_args!("{host} removed")) }
+            }
+            Self::Verb(verb) => verb.run(client, console),
+        }
+    }
+}
+
+impl List {
+    fn run(&self, client: &Client, console: &mut Console<'_>) -> Done {
+        let fields =
+            [("lifecycle", &self.state), ("network", &self.network), ("profile", &self.profile), ("tag", &self.tag), ("search", &self.search)];
+        let mut query: Vec<(&str, &str)> = fields.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))).collect();
+        if self.issues {
+            query.push(("issues", "true"));
+        }
+        let reply = client.list("/api/v1/hosts", &query)?;
+        if console.json(&reply)? {
+            return Ok(());
+        }
+        let mut table = Table::new(["NAME", "STATE", "BUILD", "STAGE", "NETWORK", "ADDRESS", "MACS", "ISSUES"], console.is_terminal);
+        for Shown { host, .. } in reply.items::<Shown>()? {
+            table.row([
+                host.name.to_string(),
+                host.lifecycle.word().to_owned(),
+                or_dash(host.build.as_ref().map(super::build::state)),
+                or_dash(host.build.as_ref().map(|build| build.stage.word())),
+                or_dash(host.network.as_ref()),
+                or_dash(host.address),
+                listed(&host.macs),
+                listed(&host.issues.iter().map(|issue| super::table::word(issue.kind)).collect::<Vec<_>>()),
+            ]);
+        }
+        console.table(&table, "no hosts; `bootwright host add` or `bootwright apply` records one")
+    }
+}

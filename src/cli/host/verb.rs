@@ -1,0 +1,139 @@
+//! The verbs of the lifecycle as commands: `host adopt n1 --confirm n1`.
+//!
+//! One macro makes each verb a command with its own help; a test compares the words with those of the story.
+
+use clap::Subcommand;
+use serde_json::{Map, Value, json};
+
+use super::{Shown, path};
+use crate::cli::{Client, Console, Done};
+
+/// What comes with a verb; the daemon says which it needs.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Words {
+    /// Name, id or MAC address
+    host: String,
+    /// The host's name, typed again; destructive verbs want it
+    #[arg(long, value_name = "NAME")]
+    confirm: Option<String>,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Anything else worth knowing
+    #[arg(long, value_name = "TEXT")]
+    notes: Option<String>,
+    /// For whom (reserve)
+    #[arg(long = "for", value_name = "USER")]
+    user: Option<String>,
+    /// Until when, RFC 3339 (reserve)
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// What it becomes: available, unavailable, decommissioned (release, clean)
+    #[arg(long, value_name = "STATE")]
+    then: Option<String>,
+    /// Without draining, or although the disks are not clean
+    #[arg(long)]
+    force: bool,
+    /// Parts were touched (end-maintenance)
+    #[arg(long)]
+    touched: bool,
+    /// Give up a wipe that runs (defective)
+    #[arg(long)]
+    abandon: bool,
+    /// Only if the host is still at this version
+    #[arg(long, value_name = "VERSION")]
+    if_match: Option<u64>,
+}
+
+macro_rules! verbs {
+    ($($name:ident $word:literal $about:literal $example:literal)*) => {
+        /// Every verb that an operator has.
+        #[derive(Debug, Clone, Subcommand)]
+        pub enum Verb {
+            $(#[doc = $about] #[command(after_help = concat!("Example: bootwright host ", $example))] $name(Words),)*
+        }
+
+        impl Verb {
+            /// The API's word.
+            fn parts(&self) -> (&'static str, &Words) {
+                match self {
+                    $(Self::$name(words) => ($word, words),)*
+                }
+            }
+        }
+
+        #[cfg(test)]
+        const WORDS: &[&str] = &[$($word),*];
+    };
+}
+
+verbs! {
+    Register "register" "Collect facts with the live image; touches no disk" "register n1"
+    CancelRegister "cancel_register" "Give up a registration" "cancel-register n1"
+    Available "available" "Offer the host" "available n1"
+    Unavailable "unavailable" "Keep the host back" "unavailable n1"
+    Reserve "reserve" "Keep the host for one user" "reserve n1 --for alice --until 2030-01-01T00:00:00Z"
+    Unreserve "unreserve" "End a reservation" "unreserve n1"
+    Adopt "adopt" "Take a host over as it is, its system untouched: it is in use" "adopt n1 --confirm n1"
+    Waive "waive" "Say that the disks need no wipe (admin)" "waive n1 --reason 'new disks' --confirm n1"
+    Release "release" "End the use of a host and wipe it" "release n1 --confirm n1"
+    Clean "clean" "Wipe a host that nobody uses" "clean n1 --confirm n1"
+    CancelClean "cancel_clean" "Give up a wipe that has not begun" "cancel-clean n1"
+    Reregister "reregister" "Collect the facts of a used host again; touches no disk" "reregister n1"
+    Maintenance "maintenance" "Hands off: parts or firmware are worked on" "maintenance n1 --confirm n1"
+    EndMaintenance "end_maintenance" "End maintenance" "end-maintenance n1 --touched"
+    Defective "defective" "Say that the hardware is bad" "defective n1 --reason 'DIMM B2'"
+    Repaired "repaired" "Say that the hardware is good again" "repaired n1"
+    Resolve "resolve" "Say that an error is settled" "resolve n1"
+    Decommission "decommission" "Take a host out of service" "decommission n1 --reason retired"
+    RemoveFromRack "remove_from_rack" "Take a host out of service: it left its rack" "remove-from-rack n1"
+    Lock "lock" "X.731: out of service by decision" "lock n1"
+    Unlock "unlock" "X.731: in service by decision" "unlock n1"
+    Freeze "freeze" "Keep a host off (admin)" "freeze n1 --reason arrears"
+    Unfreeze "unfreeze" "End a freeze (admin)" "unfreeze n1"
+    Protect "protect" "Refuse destructive verbs" "protect n1"
+    Unprotect "unprotect" "Allow destructive verbs again" "unprotect n1"
+}
+
+impl Verb {
+    /// Asks and prints the new state.
+    pub fn run(&self, client: &Client, console: &mut Console<'_>) -> Done {
+        let (verb, words) = self.parts();
+        let version = words.if_match.map(|version| format!("\"{version}\""));
+        let headers: Vec<(&str, &str)> = version.as_deref().map(|version| ("if-match", version)).into_iter().collect();
+        let reply = client.ask("POST", &format!("{}/actions/{verb}", path(&words.host)), Some(&words.body()), &headers)?;
+        if console.json(&reply)? {
+            return Ok(());
+        }
+        let Shown { host, .. } = reply.read()?;
+        let holds = [(host.holds.lock, " protected"), (host.holds.frozen.is_some(), " frozen")];
+        let holds: String = holds.into_iter().filter_map(|(held, word)| held.then_some(word)).collect();
+        let administrative = crate::cli::table::word(host.operational.administrative);
+        console.line(format_args!("{}: {verb}; now {}{holds}, {administrative}", host.name, host.lifecycle.word()))
+    }
+}
+
+impl Words {
+    fn body(&self) -> Value {
+        let Self { confirm, reason, notes, user, until, then, .. } = self;
+        let texts = [("confirm", confirm), ("reason", reason), ("notes", notes), ("for", user), ("until", until), ("then", then)];
+        let mut body: Map<String, Value> = texts.into_iter().filter_map(|(name, text)| Some((name.to_owned(), json!(text.as_ref()?)))).collect();
+        let flags = [("force", self.force), ("touched", self.touched), ("abandon", self.abandon)];
+        body.extend(flags.into_iter().filter(|(_, on)| *on).map(|(name, _)| (name.to_owned(), json!(true))));
+        Value::Object(body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_verb_of_the_story_is_a_command() {
+        let mut ours = WORDS.to_vec();
+        let mut theirs = crate::app::action::VERBS.to_vec();
+        ours.sort_unstable();
+        theirs.sort_unstable();
+        assert_eq!(ours, theirs);
+    }
+}

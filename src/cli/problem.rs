@@ -1,0 +1,94 @@
+//! A problem document (RFC 9457) as people read it: what happened, each finding or mistake on its line, and what to do next.
+//!
+//! Unknown members are ignored, missing ones left out, so that an older client understands a newer daemon.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// What the daemon said instead of what was hoped for.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Problem {
+    /// The status in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What happened.
+    pub detail: String,
+    /// The stable word.
+    pub code: String,
+    /// What to do next.
+    pub hint: String,
+    /// Of the preflight.
+    pub findings: Vec<Found>,
+    /// Of a site file.
+    pub mistakes: Vec<Mistake>,
+    /// The whole document, for programs.
+    #[serde(skip)]
+    pub document: String,
+}
+
+/// One finding of the preflight.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Found {
+    /// The stable word.
+    pub code: String,
+    /// `error` or `warning`.
+    pub severity: String,
+    /// What is wrong.
+    pub text: String,
+    /// What to do.
+    pub hint: String,
+    /// Whether `--force` goes on in spite of it.
+    pub overridable: bool,
+}
+
+/// One mistake in a site file.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default)]
+pub struct Mistake {
+    /// `hosts[3].macs[0]`.
+    pub path: String,
+    /// What is wrong there.
+    pub text: String,
+}
+
+impl Problem {
+    /// Reads a document; `None` if it is not one.
+    pub fn read(document: &str) -> Option<Self> {
+        let value: Value = serde_json::from_str(document).ok()?;
+        value.get("detail").or_else(|| value.get("title"))?;
+        let problem: Self = serde_json::from_value(value).ok()?;
+        Some(Self { document: document.to_owned(), ..problem })
+    }
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let force = if self.overridable && self.severity == "error" { " (--force goes on)" } else { "" };
+        write!(f, "{}: {} [{}]{force}", self.severity, self.text, self.code)?;
+        if self.hint.is_empty() { Ok(()) } else { write!(f, "\n    {}", self.hint) }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let said = if self.detail.is_empty() { &self.title } else { &self.detail };
+        // The preflight repeats its findings in one long sentence; a list reads better.
+        let said = if self.findings.is_empty() { said } else { said.split(": ").next().unwrap_or(said) };
+        write!(f, "{said}")?;
+        if !self.code.is_empty() {
+            write!(f, " [{}]", self.code)?;
+        }
+        for found in &self.findings {
+            write!(f, "\n  {found}")?;
+        }
+        for Mistake { path, text } in &self.mistakes {
+            write!(f, "\n  {path}: {text}")?;
+        }
+        if self.hint.is_empty() { Ok(()) } else { write!(f, "\n  {}", self.hint) }
+    }
+}
