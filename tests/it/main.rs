@@ -5,9 +5,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by a panic")]
 
 mod boot_rules;
-mod http_boot;
 mod dhcp;
 mod dhcp_goldens;
+mod http_boot;
 mod http_listener;
 mod http_site;
 mod journey;
