@@ -27,6 +27,7 @@ impl Probe for Wire {
 
 struct Lab {
     _folder: tempfile::TempDir,
+    world: Arc<StillWorld>,
     house: Arc<House>,
     desk: Desk,
 }
@@ -42,8 +43,8 @@ async fn lab(mode: &str) -> Lab {
     std::fs::write(loaders.join("snponly.efi"), "a loader").unwrap();
     let mut config = Config { state_dir: folder.path().to_owned(), ..Config::default() };
     config.paths.loaders = vec![loaders];
-    let world = StillWorld::at(Timestamp::from_second(1_800_000_000).unwrap());
-    let house = Arc::new(start::open_in(config, Arc::new(world)).await.unwrap());
+    let world = Arc::new(StillWorld::at(Timestamp::from_second(1_800_000_000).unwrap()));
+    let house = Arc::new(start::open_in(config, world.clone()).await.unwrap());
     let network: Network = serde_json::from_value(serde_json::json!({
         "name": "lab", "subnet": "10.77.0.0/24", "dhcp": mode, "pools": [{"first": "10.77.0.100", "last": "10.77.0.103"}],
     }))
@@ -63,7 +64,7 @@ async fn lab(mode: &str) -> Lab {
         Writes { settings: Some(settings), hosts: vec![host], facts, ..Writes::default() }
     }));
     write.await.unwrap();
-    Lab { _folder: folder, desk: Desk::new(house.clone()), house }
+    Lab { _folder: folder, world, desk: Desk::new(house.clone()), house }
 }
 
 /// A packet with these options, as it comes from a broadcast on the link.
@@ -204,4 +205,53 @@ async fn a_store_that_cannot_be_read_means_silence() {
     let desk = Desk::new(house.clone());
     assert_eq!(desk.offer(&ask(1, 1, &uefi()), &Wire(AtomicUsize::new(0))).await, None);
     assert!(house.metrics.encode().contains("bootwright_dhcp_silences_total{word=\"store\"} 1"));
+}
+
+#[tokio::test]
+async fn a_lease_that_ended_is_told_once() {
+    let lab = lab("full").await;
+    lab.offer(&ask(3, 9, &[50, 4, 10, 77, 0, 100, 54, 4, 10, 77, 0, 1])).await.unwrap();
+    for (secs, told) in [(3000, 0), (1000, 1), (1000, 1)] {
+        lab.world.pass(secs);
+        lab.desk.expire().await.unwrap();
+        let entries = lab.house.store.journal(JournalFilter::default()).await.unwrap();
+        let expired = entries.iter().filter(|entry| matches!(&entry.what, What::Lease { what, .. } if what == "expired")).count();
+        assert_eq!(expired, told);
+    }
+}
+
+#[tokio::test]
+async fn a_reservation_made_later_is_respected_at_once() {
+    let lab = lab("full").await;
+    assert_eq!(yiaddr(&lab.offer(&ask(1, 9, &[50, 4, 10, 77, 0, 103])).await.unwrap()), Ipv4Addr::new(10, 77, 0, 103));
+    let mut host = Host::new(lab.house.world.host_id(), "n2".parse().unwrap(), vec![mac(2)], lab.house.now());
+    host.address = Some([10, 77, 0, 102].into());
+    let fact = Pen::new(Actor::Server, lab.house.now()).of(&host).write(What::Created, "for the test");
+    lab.house.store.write(Box::new(|_| Writes { hosts: vec![host], facts: vec![fact], ..Writes::default() })).await.unwrap();
+    let other = lab.offer(&ask(1, 8, &[50, 4, 10, 77, 0, 102])).await.unwrap();
+    assert_ne!(yiaddr(&other), Ipv4Addr::new(10, 77, 0, 102));
+    assert_eq!(yiaddr(&lab.offer(&ask(1, 2, &[])).await.unwrap()), Ipv4Addr::new(10, 77, 0, 102));
+}
+
+#[tokio::test]
+async fn what_is_dropped_before_or_after_the_story_is_counted_too() {
+    let lab = lab("full").await;
+    lab.desk.busy();
+    lab.desk.unsent(&ask(1, 9, &[]), "the link is down");
+    lab.desk.malformed(Malformed::NoMagic);
+    for word in ["busy", "unsent", "no_magic"] {
+        lab.counted(&format!("dhcp_silences_total{{word=\"{word}\"}} 1"));
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_is_told_nothing_is_sent_to_its_disk_by_silence() {
+    let lab = lab("full").await;
+    let (mut host, at) = (Host::clone(&lab.host()), lab.house.now());
+    host.disk_boot = Some(crate::model::DiskBoot::Silence);
+    let fact = Pen::new(Actor::Server, at).of(&host).write(What::Edited { fields: vec!["disk_boot".into()] }, "for the test");
+    lab.house.store.write(Box::new(|_| Writes { hosts: vec![host], facts: vec![fact], ..Writes::default() })).await.unwrap();
+    let offer = lab.offer(&ask(1, 1, &uefi())).await.unwrap();
+    assert!(!String::from_utf8_lossy(&offer.bytes).contains("PXEClient"));
+    assert_eq!(lab.host().session().unwrap().reached, crate::model::Reached::Disk);
 }
