@@ -127,7 +127,8 @@ fn a_host_remembers_its_newest_sessions_only() {
         history.play(&format!("{} ipxe; {} script", i * 100, i * 100 + 1));
     }
     let ids: Vec<u64> = history.host.sessions.iter().map(|session| session.id.0).collect();
-    assert_eq!(ids, (19..=30).collect::<Vec<_>>());
+    let oldest = 31 - Host::SESSIONS as u64;
+    assert_eq!(ids, (oldest..=30).collect::<Vec<_>>());
 }
 
 #[test]
