@@ -570,3 +570,19 @@ async fn a_whole_site_is_applied_at_once_or_not_at_all() {
     assert_eq!(send_text(Operator, "", "globals: {key: {secret: (secret)}}").await.problem(422), "invalid");
     assert_eq!(send_text(Operator, "", &json!({ "globals": { "timezone": "CET" } }).to_string()).await.status, 200, "JSON is YAML");
 }
+
+#[tokio::test]
+async fn what_other_dhcp_servers_need_is_printed() {
+    let site = Site::new().await;
+    for dialect in ["dnsmasq", "kea", "isc"] {
+        let answer = site.ask(Viewer, "GET", &format!("/networks/lab/snippet?for={dialect}"), NO).await;
+        assert_eq!((answer.status, answer.header("content-type")), (200, "text/plain; charset=utf-8"), "{}", answer.text);
+        assert!(answer.text.contains("http://10.77.0.1/boot.ipxe"), "{}", answer.text);
+    }
+    assert_eq!(site.get("/networks/lab/snippet?for=bind").await.problem(422), "invalid");
+    assert_eq!(site.get("/networks/lab/snippet").await.problem(422), "invalid");
+    assert_eq!(site.get("/networks/moon/snippet?for=kea").await.problem(404), "not_found");
+    site.ask(Operator, "PUT", "/networks/lan", json!({ "name": "lan", "subnet": "192.168.7.0/24" })).await;
+    let refused = site.get("/networks/lan/snippet?for=kea").await;
+    assert_eq!((refused.problem(422), &refused.json()["field"]), ("invalid".into(), &json!("server")));
+}

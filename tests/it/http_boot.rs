@@ -3,7 +3,11 @@
 //! Every refusal is here with its status, and what counts as nothing is shown to count as nothing.
 
 use bootwright::{
-    serve::http::boot::{self, Boot},
+    model::What,
+    serve::http::{
+        boot::{self, Boot},
+        listener::{Limits, Listener},
+    },
     store::{BrokenStore, JournalFilter},
 };
 
@@ -154,7 +158,9 @@ async fn a_template_that_fails_is_422_for_an_installer_and_a_script_for_ipxe() {
     refused(&site.fetch(&path).await, 422, "answer.cfg:2");
     let script = site.machine("GET", &path, &[("user-agent", "iPXE/1.21.1")], "").await;
     assert_eq!(script.status, 200);
-    assert!(script.text.starts_with("#!ipxe\necho Bootwright: answer.cfg:2") && script.text.contains("sleep"), "{}", script.text);
+    for part in ["#!ipxe", "answer.cfg:2", "sleep", &path] {
+        assert!(script.text.contains(part), "{part} is not in {}", script.text);
+    }
     assert_eq!(site.stage(), "ipxe_script_sent", "what was not served moves nothing");
 }
 
@@ -247,4 +253,53 @@ async fn every_answer_is_counted_by_its_pattern() {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }
     assert!(!text.contains("aaaaaaaa") && !text.contains("passwd"));
+}
+
+/// Kernel fetches over a real socket: what was cut is no evidence, what arrived whole is.
+#[tokio::test]
+async fn a_kernel_that_breaks_off_moves_nothing_and_one_that_arrives_does() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    const SIZE: usize = 24 << 20;
+    let site = Site::new().await;
+    site.enable().await;
+    std::fs::write(site.house.config.artifacts().join("os/1/linux"), vec![7; SIZE]).unwrap();
+    let (_, session) = power_on(&site).await;
+    let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = socket.local_addr().unwrap();
+    let stop = tokio_util::sync::CancellationToken::new();
+    let listener = Listener { name: "boot", socket, routes: site.boot.clone(), limits: Limits::boot(), tls: None, refused: Box::new(|_| ()) };
+    let served = tokio::spawn(listener.serve(stop.clone()));
+    let ask = format!("GET /artifact/os/1/linux?s={session} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    for read in [1 << 20, usize::MAX] {
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        stream.write_all(ask.as_bytes()).await.unwrap();
+        let got = if read == usize::MAX {
+            stream.read_to_end(&mut Vec::new()).await.unwrap()
+        } else {
+            stream.read_exact(&mut vec![0; read]).await.unwrap()
+        };
+        assert!(got > SIZE || read < SIZE);
+    }
+    stop.cancel();
+    served.await.unwrap().unwrap();
+    site.settle().await;
+    assert_eq!(site.fetch(&format!("/artifact/os/1/initrd.gz?s={session}")).await.status, 200);
+    assert_eq!(site.stage(), "kernel_initrd_sent");
+    let filter = JournalFilter { kind: Some("transfer".into()), ..JournalFilter::default() };
+    let told: Vec<(String, u64)> = site
+        .house
+        .journal(filter)
+        .await
+        .unwrap()
+        .into_iter()
+        .filter_map(|entry| match entry.what {
+            What::Transfer { file, outcome, sent_bytes, .. } if file == "os/1/linux" => Some((outcome, sent_bytes)),
+            _ => None,
+        })
+        .collect();
+    let count = |word: &str| told.iter().filter(|(outcome, _)| outcome == word).count();
+    assert_eq!((count("aborted"), count("done")), (1, 1), "{told:?}");
+    assert!(count("progress") >= 9, "{told:?}");
+    assert!(told.iter().rev().take(10).map(|(_, sent)| *sent).is_sorted_by(|a, b| a >= b) && told.last().unwrap().0 == "done", "in order: {told:?}");
+    assert!(told.iter().any(|(outcome, sent)| outcome == "aborted" && (1 << 20..SIZE as u64).contains(sent)), "{told:?}");
 }

@@ -80,6 +80,7 @@ fn described() -> (Router<Admin>, utoipa::openapi::OpenApi) {
         .routes(routes!(apply::apply))
         .routes(routes!(nouns::networks))
         .routes(routes!(nouns::network, nouns::put_network, nouns::remove_network))
+        .routes(routes!(nouns::snippet))
         .routes(routes!(nouns::profiles))
         .routes(routes!(nouns::profile, nouns::put_profile, nouns::remove_profile))
         .routes(routes!(nouns::globals, nouns::put_globals))

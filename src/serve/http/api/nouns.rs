@@ -5,7 +5,7 @@
 use axum::{
     Json,
     extract::{Path, State},
-    http::StatusCode,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,7 @@ use super::{
 use crate::{
     app::{Failure, settings::Edit},
     model::{Lease, Name, Network, Param, Params, Profile, Role, Timestamp},
+    rules::snippets::{self, Dialect},
     store::ApiToken,
 };
 
@@ -66,6 +67,31 @@ pub(super) async fn remove_network(State(admin): State<Admin>, caller: Caller, P
     let actor = caller.needs(Role::Operator)?;
     admin.house.edit_settings(actor, Edit::NoNetwork(name_of("name", &name)?)).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Whose configuration is wanted.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct For {
+    /// `dnsmasq`, `kea` or `isc`.
+    r#for: String,
+}
+
+/// What to write into the site's own DHCP server so that its clients boot from here.
+#[utoipa::path(get, path = "/api/v1/networks/{name}/snippet", tag = "settings", params(("name" = Name, Path), For),
+    responses((status = 200, content_type = "text/plain", body = String), (status = "default", body = Problem)))]
+pub(super) async fn snippet(State(admin): State<Admin>, _: Caller, Path(name): Path<String>, Asked(whose): Asked<For>) -> Result<Response, Problem> {
+    let network = admin.house.network(&name)?;
+    let dialect = whose.r#for.parse::<Dialect>().map_err(|wrong| Problem::invalid("for", wrong.to_string()))?;
+    let listen = admin.house.config.boot.listen.ip();
+    let server = network.server.or(Some(*listen).filter(|ip| !ip.is_unspecified()));
+    let server = server.ok_or_else(|| {
+        let text = format!("network {name} has no `server`: set it to our address as the machines there reach it");
+        Problem::invalid("server", text)
+    })?;
+    let url = admin.house.config.boot_url(server);
+    let text = snippets::snippet(dialect, &network, server, &url, &|loader| admin.house.loaders.has(loader));
+    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
 }
 
 /// Every profile.

@@ -10,11 +10,14 @@ use axum::{
 
 use crate::{
     app::{Failure, Refusal},
-    rules::lifecycle::WhyKind,
+    rules::{lifecycle::WhyKind, render::fault_script},
 };
 
 /// Seconds after which a machine may ask again when we could not look.
 const RETRY_SECS: &str = "5";
+
+/// Seconds that an iPXE waits at its screen.
+const RETRY_SCRIPT_SECS: u32 = 60;
 
 /// The status of a story's end.
 pub(super) fn status(failure: &Failure) -> StatusCode {
@@ -53,11 +56,10 @@ pub(super) fn say(failure: &Failure) -> Response {
     response
 }
 
-/// The same for an iPXE that asked for a script of its own: it prints the reason, waits and starts over.
-pub(super) fn say_as_script(failure: &Failure) -> Response {
-    let reason: String = failure.to_string().chars().map(|c| if c.is_control() || matches!(c, '$' | '|' | '&' | '#') { ' ' } else { c }).collect();
-    let text = format!("#!ipxe\necho Bootwright: {reason}\necho Trying again in 60 seconds.\nsleep 60\nreboot\n");
-    script(StatusCode::OK, text)
+/// The same for an iPXE that asked for a document of its own: it prints the reason, waits and asks `retry` again; it never falls
+/// through to a disk.
+pub(super) fn say_as_script(failure: &Failure, retry: &str) -> Response {
+    script(StatusCode::OK, fault_script(&failure.to_string(), retry, RETRY_SCRIPT_SECS))
 }
 
 /// An iPXE script.

@@ -24,6 +24,8 @@ pub(super) struct Asker {
     pub server: Ipv4Addr,
     /// Where a body learns that it was written.
     pub outlet: Option<Outlet>,
+    /// The path and query that it asked for.
+    pub path: String,
     /// What the URL says after `?`.
     pub query: HashMap<String, String>,
     /// Only the head is wanted: nothing may come of it.
@@ -43,6 +45,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Asker {
             peer: peer.map_or(Ipv4Addr::LOCALHOST, |peer| ipv4(peer.remote)),
             server: peer.map_or(Ipv4Addr::LOCALHOST, |peer| ipv4(peer.local)),
             outlet: peer.map(|peer| peer.outlet.clone()),
+            path: parts.uri.path_and_query().map_or_else(String::new, ToString::to_string),
             query,
             head_only: parts.method == Method::HEAD,
             ipxe: agent.starts_with("iPXE/"),

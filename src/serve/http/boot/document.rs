@@ -68,7 +68,7 @@ async fn answer(boot: &Boot, asker: &Asker, token: Token, session: Option<Sessio
     let told = first(boot, asker, &token, session, names).await;
     match told {
         Ok(document) => send(boot, asker, document),
-        Err(failure) if asker.ipxe => say_as_script(&failure),
+        Err(failure) if asker.ipxe => say_as_script(&failure, &format!("{}{}", boot.house.config.boot_url(asker.server), asker.path)),
         Err(failure) => say(&failure),
     }
 }

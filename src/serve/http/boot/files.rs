@@ -8,11 +8,15 @@ use axum::{
     http::{HeaderMap, Method, StatusCode},
     response::{IntoResponse, Response},
 };
-use tokio_util::task::TaskTracker;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::{Boot, answer::say, asker::Asker};
 use crate::{
-    app::{Failure, House, Refusal, artifact::FetchEnd, loader::LoaderAsk},
+    app::{
+        Failure, House, Refusal,
+        artifact::{Fetch, FetchEnd},
+        loader::LoaderAsk,
+    },
     model::ArtifactRef,
     serve::http::{
         body::{Step, Witness},
@@ -66,29 +70,41 @@ pub(super) async fn artifact(
     };
     let size = opened.size_bytes;
     let answer = Answer { source: Source::File(opened.file, size), etag: opened.etag, kind: kind_of(&artifact.path), immutable: true };
-    let (house, tasks): (_, TaskTracker) = (boot.house.clone(), boot.tasks.clone());
+    let tell = fetch.map(|fetch| recorder(&boot, fetch));
+    let house = boot.house.clone();
     let witness: Witness = Box::new(move |step| {
-        let end = match step {
+        let ended = match step {
             Step::Moved(_) => None,
-            Step::Whole => Some((FetchEnd::Whole, "done", size)),
-            Step::Broken(sent_bytes) => Some((FetchEnd::Broken { sent_bytes }, "aborted", sent_bytes)),
+            Step::Whole => Some(("done", size)),
+            Step::Broken(sent_bytes) => Some(("aborted", sent_bytes)),
         };
-        if let Some((_, outcome, sent)) = end {
-            house.metrics.transfer_ended("http", outcome, sent);
-            house.metrics.artifact_sent(sent);
+        if let Some((outcome, sent_bytes)) = ended {
+            house.metrics.transfer_ended("http", outcome, sent_bytes);
+            house.metrics.artifact_sent(sent_bytes);
         }
-        let Some(fetch) = fetch.clone() else { return };
-        let house = house.clone();
-        tasks.spawn(async move {
-            let told = match (end, step) {
-                (Some((end, ..)), _) => house.fetch_ended(&fetch, end).await,
-                (None, Step::Moved(sent)) => house.fetch_progress(&fetch, sent).await,
-                (None, Step::Whole | Step::Broken(_)) => Ok(()),
+        if let Some(tell) = &tell {
+            // Nobody listens any more only when the daemon is being torn down.
+            let _ = tell.send(step);
+        }
+    });
+    answer.to(&method, &headers, asker.outlet, Some(witness))
+}
+
+/// One task that records the course of one fetch, in order. It ends when the fetch does, or when nothing will come of it (HEAD, Range).
+fn recorder(boot: &Boot, fetch: Fetch) -> UnboundedSender<Step> {
+    let (tell, mut steps) = unbounded_channel();
+    let house = boot.house.clone();
+    boot.tasks.spawn(async move {
+        while let Some(step) = steps.recv().await {
+            let told = match step {
+                Step::Moved(sent_bytes) => house.fetch_progress(&fetch, sent_bytes).await,
+                Step::Whole => house.fetch_ended(&fetch, FetchEnd::Whole).await,
+                Step::Broken(sent_bytes) => house.fetch_ended(&fetch, FetchEnd::Broken { sent_bytes }).await,
             };
             if let Err(failure) = told {
                 tracing::error!(%failure, "the course of a fetch was not recorded");
             }
-        });
+        }
     });
-    answer.to(&method, &headers, asker.outlet, Some(witness))
+    tell
 }
