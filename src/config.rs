@@ -94,7 +94,7 @@ pub struct Tftp {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Paths {
-    /// Site templates; one of a shipped template's name takes its place.
+    /// Site templates; one of a shipped template's name takes its place. Else `/etc/bootwright/templates`, if that folder is there.
     pub templates: Option<PathBuf>,
     /// Artifacts as `NAME/VERSION/PATH`; else `artifacts` in the state folder.
     pub artifacts: Option<PathBuf>,
@@ -252,6 +252,12 @@ impl Config {
     /// The first admin token.
     pub fn admin_token_file(&self) -> PathBuf {
         self.state_dir.join("admin.token")
+    }
+
+    /// The folder of site templates, if there is one.
+    pub fn templates(&self) -> Option<PathBuf> {
+        let usual = PathBuf::from("/etc/bootwright/templates");
+        self.paths.templates.clone().or_else(|| usual.is_dir().then_some(usual))
     }
 
     /// The artifacts.

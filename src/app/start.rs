@@ -80,7 +80,7 @@ pub async fn open_in(config: Config, world: Arc<dyn World>) -> Result<House, Sta
     let house = House {
         keys,
         leases: Mutex::new(Book::load(leases)),
-        templates: Templates::open(TemplateShelf::new(config.paths.templates.clone()))?,
+        templates: Templates::open(TemplateShelf::new(config.templates()))?,
         artifacts: Artifacts::open(&config.artifacts())?,
         loaders: Loaders::find(&config.paths.loaders),
         metrics: Metrics::new(),
