@@ -134,8 +134,8 @@ fn loader_lines(shelf: &Loaders, lines: &mut Vec<Line>) {
 }
 
 fn templates(config: &Config) -> Vec<Line> {
-    let shelf = TemplateShelf::new(config.paths.templates.clone());
-    let place = config.paths.templates.as_ref().map_or_else(|| "shipped only".to_owned(), |path| format!("shipped and {}", path.display()));
+    let shelf = TemplateShelf::new(config.templates());
+    let place = config.templates().map_or_else(|| "shipped only".to_owned(), |path| format!("shipped and {}", path.display()));
     let sources = match shelf.read() {
         Ok(sources) => sources,
         Err(fault) => return vec![Line::fail("templates", fault)],

@@ -9,6 +9,7 @@ use super::{After, Current, Invalid, Site, may_go};
 use crate::{
     model::{Host, HostName, Name, Network},
     rules::inherit,
+    wire::dhcp::freeform,
 };
 
 /// Names that the file uses twice.
@@ -52,6 +53,9 @@ pub(super) fn networks(site: &Site, after: &After) -> Vec<Invalid> {
         }
         if network.lease_secs < 60 {
             wrong.push(Invalid::new(at("lease_secs"), "a lease of less than a minute ends before a boot does"));
+        }
+        for (code, text) in &network.options {
+            wrong.extend(freeform(*code, text).err().map(|why| Invalid::new(at(&format!("options.{code}")), why)));
         }
         wrong.extend(pools(index, network));
         wrong.extend(overlap(index, network, after));

@@ -228,6 +228,8 @@ fn addresses_must_fit_their_subnet() {
 fn other_values_that_cannot_be_meant_are_found() {
     wrong("/hosts/0/macs", json!([]), "hosts[0].macs", "at least one");
     wrong("/networks/0/lease_secs", json!(5), "networks[0].lease_secs", "less than a minute");
+    wrong("/networks/0/options", json!({"53": "0x05"}), "networks[0].options.53", "option 53");
+    wrong("/networks/0/options", json!({"252": "0xzz"}), "networks[0].options.252", "0xzz");
     wrong("/profiles/0/expected_boots", json!(0), "profiles[0].expected_boots", "from 1");
     wrong("/profiles/0/deadlines/dhcp/soft_secs", json!(301), "profiles[0].deadlines.dhcp", "overdue after 301 s");
 }
