@@ -13,7 +13,7 @@ use crate::{
         lifecycle::{self, Ask, Times},
         sitefile::{self, Change, Current, Difference, Edit, Noun, Plan, Site},
     },
-    store::{Settings, View, Writes, change},
+    store::{Settings, View, Writes},
 };
 
 impl House {
@@ -29,7 +29,7 @@ impl House {
         let site = sitefile::read(document).map_err(Refusal::Site)?;
         let (actor, now, times) = (actor.clone(), self.now(), self.times.clone());
         let ids: Vec<HostId> = site.hosts.iter().map(|_| self.world.host_id()).collect();
-        change(&*self.store, move |view| {
+        self.change(move |view| {
             let hosts: Vec<Arc<Host>> = view.hosts().cloned().collect();
             match plan(&site, view.settings(), &hosts) {
                 Err(failure) => (Writes::default(), Err(failure)),

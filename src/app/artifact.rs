@@ -13,10 +13,7 @@ use super::{
 use crate::{
     model::{Actor, ArtifactRef, Host, HostId, LoopPolicy, Reached, SessionId, Stage, What},
     rules::{inherit::Effective, lifecycle::Event, session::Sign},
-    store::{
-        Writes,
-        shelf::artifacts::{ArtifactFault, Opened},
-    },
+    store::shelf::artifacts::{ArtifactFault, Opened},
 };
 
 /// A fetch whose course is worth recording.
@@ -82,7 +79,7 @@ impl House {
         let percent = sent_bytes.saturating_mul(100).checked_div(fetch.size_bytes).unwrap_or(100);
         let pen = Pen::new(Actor::Host { mac: None, proven: false }, self.now()).of(&host);
         let fact = pen.write(what, format!("{} {percent} %", fetch.artifact));
-        self.store.write(Box::new(move |_| Writes { facts: vec![fact], ..Writes::default() })).await?;
+        self.record(vec![fact]).await?;
         Ok(())
     }
 

@@ -7,7 +7,6 @@ use super::{House, Refusal, Told, draft::Draft, house::Pen};
 use crate::{
     model::{Actor, BuildId, Callback, Host, LoopPolicy, Report, SessionId, Stage, Token, What},
     rules::{lifecycle::Event, session::Sign},
-    store::Writes,
 };
 
 /// How many bytes of an installer's log are kept: the tail tells.
@@ -68,7 +67,7 @@ impl House {
             .write(What::Callback { report: word(&callback.report), applied: false }, format!("{}: {why}", word(&callback.report)));
         fact.host = Some(host);
         fact.build = Some(build.id);
-        self.store.write(Box::new(move |_| Writes { facts: vec![fact], ..Writes::default() })).await?;
+        self.record(vec![fact]).await?;
         Ok(Heard { applied: false, why: Some(why) })
     }
 }

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     model::{Actor, DiskBoot, Host, HostId, HostName, Mac, Name, Params, SmbiosUuid, What},
     rules::removal,
-    store::{Settings, View, Writes, change},
+    store::{Settings, View, Writes},
 };
 
 /// A host as an operator describes it. In an edit, what is left out stays.
@@ -113,18 +113,19 @@ impl House {
             return Err(invalid("macs", "a host needs at least one MAC address"));
         }
         let (id, now, actor) = (self.world.host_id(), self.now(), actor.clone());
-        let born: Told<()> = change(&*self.store, move |view| {
-            let mut host = Host::new(id, name, Vec::new(), now);
-            match describe(&mut host, &description, view) {
-                Err(refusal) => (Writes::default(), Err(refusal.into())),
-                Ok(_) => {
-                    let text = format!("{} recorded with {}", host.name, spelled(&host.macs));
-                    let facts = vec![Pen::new(actor, now).of(&host).write(What::Created, text)];
-                    (Writes { hosts: vec![host], facts, ..Writes::default() }, Ok(()))
+        let born: Told<()> = self
+            .change(move |view| {
+                let mut host = Host::new(id, name, Vec::new(), now);
+                match describe(&mut host, &description, view) {
+                    Err(refusal) => (Writes::default(), Err(refusal.into())),
+                    Ok(_) => {
+                        let text = format!("{} recorded with {}", host.name, spelled(&host.macs));
+                        let facts = vec![Pen::new(actor, now).of(&host).write(What::Created, text)];
+                        (Writes { hosts: vec![host], facts, ..Writes::default() }, Ok(()))
+                    }
                 }
-            }
-        })
-        .await?;
+            })
+            .await?;
         born?;
         self.find(&id.to_string())
     }
@@ -132,16 +133,17 @@ impl House {
     /// Edits the inventory of a host; `version` is `If-Match`'s.
     pub async fn edit_host(&self, actor: &Actor, key: &str, version: Option<u64>, description: Description) -> Told<Arc<Host>> {
         let (id, now, actor) = (self.find(key)?.id, self.now(), actor.clone());
-        let edited: Told<()> = change(&*self.store, move |view| match edit(view, id, version, &description) {
-            Err(refusal) => (Writes::default(), Err(refusal.into())),
-            Ok((_, fields)) if fields.is_empty() => (Writes::default(), Ok(())),
-            Ok((host, fields)) => {
-                let text = format!("edited: {}", fields.join(", "));
-                let facts = vec![Pen::new(actor, now).of(&host).write(What::Edited { fields }, text)];
-                (Writes { hosts: vec![host], facts, ..Writes::default() }, Ok(()))
-            }
-        })
-        .await?;
+        let edited: Told<()> = self
+            .change(move |view| match edit(view, id, version, &description) {
+                Err(refusal) => (Writes::default(), Err(refusal.into())),
+                Ok((_, fields)) if fields.is_empty() => (Writes::default(), Ok(())),
+                Ok((host, fields)) => {
+                    let text = format!("edited: {}", fields.join(", "));
+                    let facts = vec![Pen::new(actor, now).of(&host).write(What::Edited { fields }, text)];
+                    (Writes { hosts: vec![host], facts, ..Writes::default() }, Ok(()))
+                }
+            })
+            .await?;
         edited?;
         self.find(&id.to_string())
     }

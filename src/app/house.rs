@@ -10,7 +10,7 @@ use crate::{
     model::{Actor, BuildId, Entry, Fact, Host, HostId, Mac, SessionId, Timestamp, What},
     rules::{lease::Book, lifecycle::Times},
     store::{
-        Store, Writes,
+        Store, StoreFault, View, Write, Writes,
         shelf::{artifacts::Artifacts, loaders::Loaders},
     },
     world::{Keys, World},
@@ -63,12 +63,38 @@ impl House {
         self.leases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Every write of every story, counted, with what it put into the journal.
+    pub async fn write(&self, write: Write) -> Result<Vec<Arc<Entry>>, Fault> {
+        let written = self.store.write(write).await;
+        self.metrics.store_write(if written.is_ok() { "ok" } else { "fault" });
+        let entries = written?;
+        entries.iter().for_each(|entry| self.metrics.note(&entry.what));
+        Ok(entries)
+    }
+
+    /// Writes facts that change nothing else.
+    pub async fn record(&self, facts: Vec<Fact>) -> Result<(), Fault> {
+        self.write(Box::new(move |_| Writes { facts, ..Writes::default() })).await.map(drop)
+    }
+
+    /// A write that also answers something, once it is durable.
+    pub async fn change<R: Send + 'static>(&self, tell: impl FnOnce(&View<'_>) -> (Writes, R) + Send + 'static) -> Result<R, Fault> {
+        let (answer, heard) = std::sync::mpsc::channel();
+        self.write(Box::new(move |view| {
+            let (writes, told) = tell(view);
+            let _ = answer.send(told);
+            writes
+        }))
+        .await?;
+        heard.try_recv().map_err(|_| Fault::Store(StoreFault::Closed))
+    }
+
     /// Saves `next` with what else belongs to the same transaction, if the host is still as `seen`.
     pub async fn save(&self, seen: &Host, next: Option<Host>, mut writes: Writes) -> Result<Saved, Fault> {
         let (id, version) = (seen.id, seen.version);
         let next = next.filter(|next| next != seen);
         let (answer, heard) = std::sync::mpsc::channel();
-        let write = self.store.write(Box::new(move |view| {
+        let write = self.write(Box::new(move |view| {
             let fresh = view.host(id).is_some_and(|host| host.version == version);
             let _ = answer.send(fresh);
             if !fresh {
@@ -78,7 +104,6 @@ impl House {
             writes
         }));
         let entries = write.await?;
-        entries.iter().for_each(|entry| self.metrics.note(&entry.what));
         Ok(if heard.try_recv().unwrap_or(false) { Saved::Done(entries) } else { Saved::Stale })
     }
 }

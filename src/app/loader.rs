@@ -12,7 +12,7 @@ use super::{House, Refusal, Told, draft::Draft, house::Pen};
 use crate::{
     model::{Actor, Arch, Firmware, Host, LoopPolicy, Mac, Plan, Stage, Transport, What},
     rules::{boot, lifecycle, session::Sign, transfer},
-    store::{Writes, shelf::loaders::Loaders},
+    store::shelf::loaders::Loaders,
 };
 
 /// A loader on its way to a machine.
@@ -135,9 +135,7 @@ impl House {
     async fn note_loader(&self, ask: &LoaderAsk, claimed: Option<Mac>, what: What, text: String) -> Told<()> {
         let Some(host) = self.loading_host(ask.peer, claimed)? else { return Ok(()) };
         let fact = Pen::new(loading_actor(), self.now()).of(&host).write(what, text);
-        let entries = self.store.write(Box::new(move |_| Writes { facts: vec![fact], ..Writes::default() })).await?;
-        entries.iter().for_each(|entry| self.metrics.note(&entry.what));
-        Ok(())
+        Ok(self.record(vec![fact]).await?)
     }
 
     fn transfer_of(&self, ask: &LoaderAsk, outcome: &str, sent_bytes: u64) -> What {

@@ -156,11 +156,6 @@ impl Metrics {
         self.store_writes.get_or_create(&Word { word: outcome }).inc();
     }
 
-    /// A build ended.
-    pub fn build_ended(&self, how: &'static str) {
-        self.builds_ended.get_or_create(&Word { word: how }).inc();
-    }
-
     /// Counts one fact of the journal. Transfers are counted by their edges, since operators' and unknown machines' leave no fact.
     pub fn note(&self, what: &What) {
         let add = |family: &Family<Word, Counter>, word| {
@@ -188,19 +183,6 @@ impl Metrics {
             }
             _ => {}
         }
-    }
-
-    /// A host changed: the gauges follow without counting all hosts anew.
-    pub fn moved(&self, before: &Host, after: &Host) {
-        if before.lifecycle.word() != after.lifecycle.word() {
-            self.hosts.get_or_create(&Word { word: before.lifecycle.word() }).dec();
-            self.hosts.get_or_create(&Word { word: after.lifecycle.word() }).inc();
-        }
-        match (before.open_build().is_some(), after.open_build().is_some()) {
-            (false, true) => self.builds_open.inc(),
-            (true, false) => self.builds_open.dec(),
-            (true, true) | (false, false) => return,
-        };
     }
 
     /// Sets the gauges from all hosts.
@@ -313,7 +295,7 @@ mod tests {
         metrics.set_hosts([&host].into_iter());
         let mut gone = host.clone();
         gone.lifecycle = Lifecycle::Maintenance { return_to: crate::model::ReturnTo::Used };
-        metrics.moved(&host, &gone);
+        metrics.set_hosts([&gone].into_iter());
         assert!(metrics.encode().contains("bootwright_hosts{word=\"used\"} 0"));
         assert!(metrics.encode().contains("bootwright_hosts{word=\"maintenance\"} 1"));
         assert!(metrics.encode().ends_with("bootwright_builds_open 0\n# EOF\n"), "{}", metrics.encode());

@@ -218,8 +218,7 @@ impl Desk {
             return Ok(());
         }
         let writes = Writes { facts, leases: lease.into_iter().collect(), ..Writes::default() };
-        let entries = self.house.store.write(Box::new(move |_| writes)).await?;
-        entries.iter().for_each(|entry| self.house.metrics.note(&entry.what));
+        self.house.write(Box::new(move |_| writes)).await?;
         Ok(())
     }
 

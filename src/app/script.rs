@@ -22,7 +22,6 @@ use crate::{
         loops,
         session::Sign,
     },
-    store::Writes,
 };
 
 /// What a machine says of itself when it asks for its script.
@@ -225,7 +224,7 @@ impl House {
             pen = pen.mac(mac);
         }
         let fact = pen.write(What::Refused { why: "unknown_host".into() }, format!("a script was asked for by a stranger: {}", reason(&plan)));
-        self.store.write(Box::new(move |_| Writes { facts: vec![fact], ..Writes::default() })).await?;
+        self.record(vec![fact]).await?;
         Ok(Script { text, word: "unknown", not_found: false })
     }
 

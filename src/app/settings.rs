@@ -8,7 +8,7 @@ use super::{Failure, House, Refusal, Told, answer::invalid, house::Pen};
 use crate::{
     model::{Actor, Host, Name, Network, Params, Profile, Role, Token, What},
     rules::sitefile::{self, Current, Site},
-    store::{ApiToken, Settings, View, Writes, change},
+    store::{ApiToken, Settings, View, Writes},
 };
 
 /// One noun written or removed.
@@ -40,7 +40,7 @@ impl House {
     /// Writes or removes one noun.
     pub async fn edit_settings(&self, actor: &Actor, edit: Edit) -> Told<()> {
         let pen = Pen::new(actor.clone(), self.now());
-        change(&*self.store, move |view| match lay(view, edit) {
+        self.change(move |view| match lay(view, edit) {
             Err(refusal) => (Writes::default(), Err(Failure::from(refusal))),
             Ok((settings, what, text)) => {
                 let facts = vec![pen.write(what, text)];
@@ -54,24 +54,25 @@ impl House {
     pub async fn create_token(&self, actor: &Actor, name: Name, role: Role) -> Told<Token> {
         let (token, now) = (self.world.token(), self.now());
         let (hash, pen) = (token.hash(), Pen::new(actor.clone(), now));
-        let made: Told<()> = change(&*self.store, move |view| {
-            let mut settings = Settings::clone(view.settings());
-            if settings.tokens.contains_key(&name) {
-                let text = "there is a token of this name; revoke it first, or take another name";
-                return (Writes::default(), Err(invalid("name", text)));
-            }
-            let fact = pen.write(noted("token", &name, "created"), format!("token {name} made with role {role:?}"));
-            settings.tokens.insert(name.clone(), ApiToken { name, role, hash, created: now });
-            (Writes { settings: Some(settings), facts: vec![fact], ..Writes::default() }, Ok(()))
-        })
-        .await?;
+        let made: Told<()> = self
+            .change(move |view| {
+                let mut settings = Settings::clone(view.settings());
+                if settings.tokens.contains_key(&name) {
+                    let text = "there is a token of this name; revoke it first, or take another name";
+                    return (Writes::default(), Err(invalid("name", text)));
+                }
+                let fact = pen.write(noted("token", &name, "created"), format!("token {name} made with role {role:?}"));
+                settings.tokens.insert(name.clone(), ApiToken { name, role, hash, created: now });
+                (Writes { settings: Some(settings), facts: vec![fact], ..Writes::default() }, Ok(()))
+            })
+            .await?;
         made.map(|()| token)
     }
 
     /// Revokes a token.
     pub async fn revoke_token(&self, actor: &Actor, name: &str) -> Told<()> {
         let (pen, wanted) = (Pen::new(actor.clone(), self.now()), name.to_owned());
-        change(&*self.store, move |view| {
+        self.change(move |view| {
             let mut settings = Settings::clone(view.settings());
             let Some(gone) = settings.tokens.remove(wanted.as_str()) else {
                 return (Writes::default(), Err(Refusal::Unknown { noun: "token", name: wanted }.into()));

@@ -22,7 +22,6 @@ use crate::{
         loaders::{self, Client},
         offer::{self, Facts, Known, Verdict},
     },
-    store::Writes,
 };
 
 /// How long the same remark about the same client is not repeated.
@@ -155,9 +154,7 @@ impl Desk {
                 pen.clone().mac(lease.mac).write(what, format!("the lease of {} ended and was not renewed", lease.address))
             })
             .collect();
-        let entries = self.house.store.write(Box::new(move |_| Writes { facts, ..Writes::default() })).await?;
-        entries.iter().for_each(|entry| self.house.metrics.note(&entry.what));
-        Ok(())
+        Ok(self.house.record(facts).await?)
     }
 }
 
