@@ -1,18 +1,15 @@
 //! `bootwright network`: subnets with their DHCP mode, and the snippet that points somebody else's DHCP server here.
 //!
-//! Networks are written by `bootwright apply`; the snippet is made here from the network alone.
+//! Networks are written by `bootwright apply`; the snippet is the daemon's, which knows its loaders.
 
 use clap::ValueEnum;
 
 use super::{
-    Client, Console, Done, Fault,
-    client::segment,
+    Client, Console, Done,
+    client::{segment, with_query},
     table::{Table, listed, or_dash, word},
 };
-use crate::{
-    model::{Arch, Network},
-    rules::snippets::{self, Here, Server},
-};
+use crate::model::Network;
 
 /// The commands on networks.
 #[derive(Debug, clap::Subcommand)]
@@ -40,9 +37,6 @@ pub enum NetworkCommand {
         /// Which server
         #[arg(long = "for", value_enum, value_name = "SERVER")]
         server: Kind,
-        /// Our boot listener as the machines reach it; else http:// and the network's `server`
-        #[arg(long, value_name = "URL")]
-        url: Option<String>,
     },
 }
 
@@ -74,41 +68,16 @@ impl NetworkCommand {
                 let reply = client.delete(&path(&name))?;
                 if console.json(&reply)? { Ok(()) } else { console.line(format_args!("network {name} removed")) }
             }
-            Self::Snippet { name, server, url } => {
-                let network: Network = client.get(&path(&name))?.read()?;
-                console.text(&snippet(&network, server, url.as_deref(), &loaders(client)?)?)
+            Self::Snippet { name, server } => {
+                let word = match server {
+                    Kind::Dnsmasq => "dnsmasq",
+                    Kind::Kea => "kea",
+                    Kind::Isc => "isc",
+                };
+                console.text(&client.get(&with_query(&format!("{}/snippet", path(&name)), &[("for", word)]))?.text)
             }
         }
     }
-}
-
-/// The loader of each architecture that the daemon can serve.
-fn loaders(client: &Client) -> Result<Vec<(Arch, String)>, Fault> {
-    #[derive(serde::Deserialize)]
-    struct Served {
-        arch: Arch,
-        loader: Option<String>,
-    }
-    #[derive(serde::Deserialize)]
-    struct Loaders {
-        architectures: Vec<Served>,
-    }
-    let told: Loaders = client.get("/api/v1/loaders")?.read()?;
-    Ok(told.architectures.into_iter().filter_map(|served| Some((served.arch, served.loader?))).collect())
-}
-
-fn snippet(network: &Network, kind: Kind, url: Option<&str>, loaders: &[(Arch, String)]) -> Result<String, Fault> {
-    let Some(address) = network.server else {
-        let hint = "set `server` of the network to the address at which its machines reach Bootwright";
-        return Err(Fault::no(format_args!("network {} does not say where Bootwright is; {hint}", network.name)));
-    };
-    let url = url.map_or_else(|| format!("http://{address}"), |url| url.trim_end_matches('/').to_owned());
-    let kind = match kind {
-        Kind::Dnsmasq => Server::Dnsmasq,
-        Kind::Kea => Server::Kea,
-        Kind::Isc => Server::Isc,
-    };
-    Ok(snippets::text(kind, network, &Here { address, url: &url, loaders }))
 }
 
 fn list(client: &Client, console: &mut Console<'_>) -> Done {
