@@ -3,6 +3,8 @@
 //! What lies in files is the story `app::check`; sockets, interfaces and privileges are tried here. Nothing is left behind, nothing is
 //! sent.
 
+mod sockets;
+
 use std::path::PathBuf;
 
 use super::{Console, Done, Fault};
@@ -29,6 +31,7 @@ impl Check {
             Ok(config) => {
                 lines.push(Line::ok("settings", self.config.display()));
                 lines.extend(check::files(&config));
+                lines.extend(sockets::lines(&config));
             }
         }
         lines.iter().try_for_each(|line| console.line(line))?;

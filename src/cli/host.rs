@@ -11,7 +11,8 @@ use serde::Deserialize;
 use super::{
     Client, Console, Done,
     client::{segment, with_query},
-    table::{Table, listed, or_dash},
+    table::{Table, listed, or_dash, word},
+    watch,
 };
 use crate::model;
 
@@ -44,6 +45,9 @@ pub enum Host {
         #[arg(long, value_name = "NAME")]
         confirm: String,
     },
+    /// Watch a host's build live
+    #[command(after_help = "Example: bootwright host watch n1 --until local_boot --timeout 3600")]
+    Watch(watch::Watch),
     /// The verbs of the lifecycle.
     #[command(flatten)]
     Verb(Verb),
@@ -102,6 +106,7 @@ impl Host {
                 let reply = client.delete(&with_query(&path(&host), &[("confirm", &confirm)]))?;
                 if console.json(&reply)? { Ok(()) } else { console.line(format_args!("{host} removed")) }
             }
+            Self::Watch(watch) => watch.run(client, console),
             Self::Verb(verb) => verb.run(client, console),
         }
     }
@@ -129,7 +134,7 @@ impl List {
                 or_dash(host.network.as_ref()),
                 or_dash(host.address),
                 listed(&host.macs),
-                listed(&host.issues.iter().map(|issue| super::table::word(issue.kind)).collect::<Vec<_>>()),
+                listed(&host.issues.iter().map(|issue| word(issue.kind)).collect::<Vec<_>>()),
             ]);
         }
         console.table(&table, "no hosts; `bootwright host add` or `bootwright apply` records one")

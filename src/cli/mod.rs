@@ -5,15 +5,27 @@
 //! Exit codes: 0 done, 1 refused or failed, 2 called wrongly, 3 the daemon cannot be reached.
 
 mod apply;
+mod artifact;
 mod build;
 mod check;
 mod client;
 pub mod console;
+mod entry;
+mod explain;
 mod fault;
 mod host;
+mod journal;
+mod lease;
+mod network;
 mod problem;
+mod profile;
 mod serve;
+mod stream;
 mod table;
+mod template;
+mod timeline;
+mod token;
+mod watch;
 
 use std::ffi::OsString;
 
@@ -55,6 +67,26 @@ enum Command {
     /// Builds: installations of a host
     #[command(subcommand)]
     Build(build::BuildCommand),
+    Explain(explain::Explain),
+    Journal(journal::Journal),
+    /// Profiles: what can be installed
+    #[command(subcommand)]
+    Profile(profile::ProfileCommand),
+    /// Networks: subnets and their DHCP
+    #[command(subcommand)]
+    Network(network::NetworkCommand),
+    /// Leases: who has which address
+    #[command(subcommand)]
+    Lease(lease::LeaseCommand),
+    /// Templates: scripts and answer files
+    #[command(subcommand)]
+    Template(template::TemplateCommand),
+    /// Artifacts: kernels, initrds, trees
+    #[command(subcommand)]
+    Artifact(artifact::ArtifactCommand),
+    /// Tokens: who may use the API
+    #[command(subcommand)]
+    Token(token::TokenCommand),
 }
 
 /// Runs one command; the exit code.
@@ -86,5 +118,13 @@ fn dispatch(line: Line, console: &mut Console<'_>) -> Done {
         Command::Apply(command) => command.run(&remote, console),
         Command::Host(command) => command.run(&Client::new(&remote)?, console),
         Command::Build(command) => command.run(&Client::new(&remote)?, console),
+        Command::Explain(command) => command.run(&Client::new(&remote)?, console),
+        Command::Journal(command) => command.run(&Client::new(&remote)?, console),
+        Command::Profile(command) => command.run(&Client::new(&remote)?, console),
+        Command::Network(command) => command.run(&Client::new(&remote)?, console),
+        Command::Lease(command) => command.run(&Client::new(&remote)?, console),
+        Command::Template(command) => command.run(&remote, console),
+        Command::Artifact(command) => command.run(&Client::new(&remote)?, console),
+        Command::Token(command) => command.run(&Client::new(&remote)?, console),
     }
 }

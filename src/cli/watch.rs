@@ -1,0 +1,142 @@
+//! `bootwright host watch`: the live timeline of a host, from the moment its newest build was asked for.
+//!
+//! First the journal is told from there, then the stream takes over after the last entry, so that nothing is missed between the two. After
+//! every entry that may have moved the build, the build itself is asked whether the goal is reached.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    Client, Console, Done, Fault,
+    build::{self, Goal},
+    client::with_query,
+    host,
+    stream::Follow,
+    timeline::Timeline,
+};
+use crate::model::{Build, Entry, Host, What};
+
+/// Which host, until when.
+#[derive(Debug, clap::Args)]
+pub struct Watch {
+    /// Name, id or MAC address
+    host: String,
+    /// End when this has come, or cannot come any more; else watch until stopped
+    #[arg(long, value_enum, value_name = "WHAT")]
+    until: Option<Goal>,
+    /// Give up after so many seconds
+    #[arg(long, value_name = "SECS")]
+    timeout: Option<u64>,
+}
+
+/// One watching of one host.
+struct Eye<'a, 'c, 'o> {
+    client: &'a Client,
+    console: &'c mut Console<'o>,
+    timeline: Timeline,
+    until: Option<Goal>,
+    build: Option<Build>,
+}
+
+impl Watch {
+    /// Follows until the goal, the end of the time, or for ever.
+    pub fn run(&self, client: &Client, console: &mut Console<'_>) -> Done {
+        let limit = self.timeout.map(Duration::from_secs);
+        let deadline = limit.map(|limit| Instant::now() + limit);
+        let host = client.get(&host::path(&self.host))?.read::<host::Shown>()?.host;
+        let timeline = Timeline::new(console.is_terminal, console.is_coloured());
+        let mut eye = Eye { client, console, timeline, until: self.until, build: None };
+        let last = eye.replay(&host)?;
+        let id = host.id.to_string();
+        let mut follow = Follow::new(client, with_query("/api/v1/events", &[("host", id.as_str())]), last, deadline);
+        while !eye.is_over() {
+            let Some(event) = follow.next()? else { break };
+            eye.tell(&event.entry, &event.json)?;
+            eye.look(&event.entry)?;
+        }
+        eye.sum_up(&host, limit.unwrap_or_default())
+    }
+}
+
+impl Eye<'_, '_, '_> {
+    /// Tells what happened since the newest build was asked for; the number of the last entry.
+    fn replay(&mut self, host: &Host) -> Result<u64, Fault> {
+        let path = format!("{}/journal", host::path(&host.id.to_string()));
+        let Some(build) = host.build.clone() else {
+            if !self.console.is_json {
+                self.console.line(format_args!("{} has no build yet; waiting for what comes", host.name))?;
+            }
+            let newest = self.client.get(&with_query(&path, &[("limit", "1")]))?.items::<Entry>()?;
+            return Ok(newest.first().map_or(0, |entry| entry.seq));
+        };
+        if !self.console.is_json {
+            let kind = super::table::word(build.kind);
+            self.console.line(format_args!(
+                "{}: {kind} with profile {}, asked for at {}",
+                host.name,
+                build.profile,
+                super::table::time(build.opened_at)
+            ))?;
+        }
+        self.timeline.start(build.opened_at);
+        let since = build.opened_at.to_string();
+        let entries = self.client.list(&path, &[("since", since.as_str()), ("order", "oldest")])?.items::<serde_json::Value>()?;
+        let mut last = 0;
+        for value in entries {
+            let json = value.to_string();
+            let entry: Entry =
+                serde_json::from_value(value).map_err(|why| Fault::Answer { server: self.client.server().to_owned(), why: why.to_string() })?;
+            last = entry.seq;
+            self.tell(&entry, &json)?;
+        }
+        self.refresh(build)?;
+        Ok(last)
+    }
+
+    fn tell(&mut self, entry: &Entry, json: &str) -> Done {
+        if self.console.is_json {
+            return self.console.line(json);
+        }
+        let text = self.timeline.tell(entry);
+        self.console.text(&text)
+    }
+
+    /// Looks at the build after an entry that may have moved it.
+    fn look(&mut self, entry: &Entry) -> Done {
+        let moves = matches!(entry.what, What::Stage { .. } | What::Transition { .. } | What::Changed { .. } | What::BootLoop { .. });
+        let Some(id) = entry.build.filter(|_| moves) else { return Ok(()) };
+        let build = self.client.get(&build::path(&id))?.read::<build::Shown>()?.build;
+        if self.build.as_ref().is_none_or(|known| known.id != build.id) {
+            self.timeline.start(build.opened_at);
+        }
+        self.build = Some(build);
+        Ok(())
+    }
+
+    fn refresh(&mut self, build: Build) -> Done {
+        let fresh = self.client.get(&build::path(&build.id))?.read::<build::Shown>()?.build;
+        self.build = Some(fresh);
+        Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        matches!((self.until, &self.build), (Some(goal), Some(build)) if goal.is_over(build))
+    }
+
+    fn sum_up(&mut self, host: &Host, limit: Duration) -> Done {
+        let end = self.timeline.end();
+        self.console.text(end)?;
+        let Some(build) = &self.build else {
+            return Err(Fault::no(format_args!("no build of {} was opened within {} s", host.name, limit.as_secs())));
+        };
+        if !self.console.is_json {
+            let last = build.stages.last().map_or(build.opened_at, |entry| entry.at);
+            let (state, stage, loops) = (build::state(build), build.stage.word(), build.loops.count);
+            let loops = if loops == 0 { String::new() } else { format!(", {loops} boot loops") };
+            self.console.line(format_args!("{}: {state} at {stage} {}{loops}", host.name, build::elapsed(build, last)))?;
+        }
+        match self.until {
+            Some(goal) => build::verdict(build, goal, limit),
+            None => Ok(()),
+        }
+    }
+}
