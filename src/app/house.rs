@@ -65,9 +65,7 @@ impl House {
 
     /// Every write of every story, counted, with what it put into the journal.
     pub async fn write(&self, write: Write) -> Result<Vec<Arc<Entry>>, Fault> {
-        let written = self.store.write(write).await;
-        self.metrics.store_write(if written.is_ok() { "ok" } else { "fault" });
-        let entries = written?;
+        let entries = self.store.write(write).await?;
         entries.iter().for_each(|entry| self.metrics.note(&entry.what));
         Ok(entries)
     }

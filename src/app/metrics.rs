@@ -4,13 +4,18 @@
 //! Stories and edges call one method per thing that happened; [`Metrics::note`] reads most of them off the journal's facts. Nothing
 //! here is read back by a decision.
 
+use std::sync::{Mutex, PoisonError};
+
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::{Metric, Registry},
 };
 
-use crate::model::{Host, Stage, What};
+use crate::{
+    model::{Host, Stage, What},
+    store::Counts,
+};
 
 /// One word.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -58,6 +63,9 @@ pub struct Metrics {
     callbacks: Family<Word, Counter>,
     leases: Family<Word, Counter>,
     store_writes: Family<Word, Counter>,
+    store_commits: Counter,
+    journal_entries: Counter,
+    store_seen: Mutex<Counts>,
     renders: Family<Word, Counter>,
     deadlines: Family<Word, Counter>,
     refusals: Counter,
@@ -100,6 +108,9 @@ impl Metrics {
             callbacks: new(r, "callbacks", "Callbacks received, by whether they changed anything"),
             leases: new(r, "leases", "Leases bound, released, declined or expired"),
             store_writes: new(r, "store_writes", "Writes of the store, by outcome"),
+            store_commits: new(r, "store_commits", "Transactions of the store, one fsync each"),
+            journal_entries: new(r, "journal_entries", "Entries written to the journal"),
+            store_seen: Mutex::default(),
             renders: new(r, "template_renders", "Templates rendered, by outcome"),
             deadlines: new(r, "deadlines_passed", "Deadlines passed, soft or hard"),
             refusals: new(r, "refusals", "Requests of operators or machines refused by a rule"),
@@ -151,9 +162,15 @@ impl Metrics {
         self.renders.get_or_create(&Word { word: outcome }).inc();
     }
 
-    /// The store took a write (`ok`) or did not (`fault`).
-    pub fn store_write(&self, outcome: &'static str) {
-        self.store_writes.get_or_create(&Word { word: outcome }).inc();
+    /// Brings the store's counters up to what it says of itself; called before they are read.
+    pub fn store_did(&self, now: Counts) {
+        let mut seen = self.store_seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let more = |now: u64, before: u64| now.saturating_sub(before);
+        self.store_writes.get_or_create(&Word { word: "ok" }).inc_by(more(now.writes, seen.writes));
+        self.store_writes.get_or_create(&Word { word: "fault" }).inc_by(more(now.faults, seen.faults));
+        self.store_commits.inc_by(more(now.commits, seen.commits));
+        self.journal_entries.inc_by(more(now.entries, seen.entries));
+        *seen = now;
     }
 
     /// Counts one fact of the journal. Transfers are counted by their edges, since operators' and unknown machines' leave no fact.
@@ -261,7 +278,11 @@ mod tests {
             "bootwright_connections_refused_total{listener=\"boot\",reason=\"connections_full\"} 1",
         );
         check(|m| m.rendered("ok"), "bootwright_template_renders_total{word=\"ok\"} 1");
-        check(|m| m.store_write("fault"), "bootwright_store_writes_total{word=\"fault\"} 1");
+        let did = Counts { writes: 5, commits: 2, entries: 9, faults: 1 };
+        check(|m| m.store_did(did), "bootwright_store_writes_total{word=\"fault\"} 1");
+        check(|m| m.store_did(did), "bootwright_store_writes_total{word=\"ok\"} 5");
+        check(|m| (0..3).for_each(|_| m.store_did(did)), "bootwright_store_commits_total 2");
+        check(|m| m.store_did(did), "bootwright_journal_entries_total 9");
     }
 
     #[test]
@@ -293,11 +314,6 @@ mod tests {
         check(|m| m.set_hosts([&host].into_iter()), "bootwright_hosts{word=\"new\"} 0");
         let metrics = Metrics::new();
         metrics.set_hosts([&host].into_iter());
-        let mut gone = host.clone();
-        gone.lifecycle = Lifecycle::Maintenance { return_to: crate::model::ReturnTo::Used };
-        metrics.set_hosts([&gone].into_iter());
-        assert!(metrics.encode().contains("bootwright_hosts{word=\"used\"} 0"));
-        assert!(metrics.encode().contains("bootwright_hosts{word=\"maintenance\"} 1"));
         assert!(metrics.encode().ends_with("bootwright_builds_open 0\n# EOF\n"), "{}", metrics.encode());
     }
 }

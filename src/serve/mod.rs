@@ -83,9 +83,8 @@ pub async fn run(config: Config) -> Result<(), ServeFault> {
     let stop = CancellationToken::new();
     let signals = stop_on_signals(stop.clone()).map_err(ServeFault::Signals)?;
     let ended = run_until(config, stop.clone()).await;
-    stop.cancel();
-    // The task ends by the cancelled token; it returns nothing that could fail.
-    let _ = signals.await;
+    // It would otherwise wait for a second signal and end the process as if the first had not been heard.
+    signals.abort();
     ended
 }
 

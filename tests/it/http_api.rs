@@ -323,6 +323,11 @@ async fn explain_and_preview_change_nothing() {
         assert!(answer.status == 200 && !answer.text.contains(&site.pass()), "{path} shows the build's token");
     }
     assert_eq!(site.get("/hosts/n1/preview/none").await.problem(404), "not_found");
+    let templates = site.house.config.paths.templates.clone().unwrap();
+    std::fs::write(templates.join("answer.cfg"), "{{ params.missing }}\n").unwrap();
+    site.house.templates.reload().unwrap();
+    let refused = site.get("/hosts/n1/preview/answer").await;
+    assert_eq!((refused.problem(422), &refused.json()["template"]["line"]), ("template".into(), &json!(1)));
     assert_eq!(*site.house.find("n1").unwrap(), *before);
 }
 
@@ -585,4 +590,35 @@ async fn what_other_dhcp_servers_need_is_printed() {
     site.ask(Operator, "PUT", "/networks/lan", json!({ "name": "lan", "subnet": "192.168.7.0/24" })).await;
     let refused = site.get("/networks/lan/snippet?for=kea").await;
     assert_eq!((refused.problem(422), &refused.json()["field"]), ("invalid".into(), &json!("server")));
+}
+
+#[tokio::test]
+async fn what_happens_to_hosts_is_counted_where_operators_look() {
+    let site = Site::new().await;
+    let pass = site.enable().await;
+    site.fetch(&format!("/boot.ipxe?mac={MAC}")).await;
+    site.fetch(&format!("/t/{pass}/answer")).await;
+    site.machine("POST", &format!("/cb/{pass}/failed"), &[], "no disk").await;
+    site.ask(Operator, "POST", "/hosts/n1/actions/available", NO).await;
+    let build = site.house.find("n1").unwrap().build.clone().unwrap().id;
+    site.ask(Operator, "POST", &format!("/builds/{build}/retry"), json!({ "confirm": "n1" })).await;
+    let build = site.house.find("n1").unwrap().build.clone().unwrap().id;
+    site.ask(Operator, "POST", &format!("/builds/{build}/cancel"), NO).await;
+    let text = send(&site.admin, Request::get("/metrics").body(Body::empty()).unwrap()).await.text;
+    for line in [
+        "bootwright_boot_sessions_total{word=\"opened\"} 1",
+        "bootwright_build_stages_total{word=\"ipxe_script_sent\"} 1",
+        "bootwright_build_stages_total{word=\"provision_template_sent\"} 1",
+        "bootwright_builds_ended_total{word=\"failed\"} 1",
+        "bootwright_builds_ended_total{word=\"cancelled\"} 1",
+        "bootwright_callbacks_total{word=\"applied\"} 1",
+        "bootwright_hosts{word=\"error\"} 1",
+        "bootwright_http_requests_total{listener=\"admin\",route=\"/api/v1/hosts/{host}/actions/{verb}\",status=\"409\"} 1",
+    ] {
+        assert!(text.lines().any(|have| have == line), "{line} is not in\n{text}");
+    }
+    for begun in ["bootwright_template_renders_total{word=\"ok\"} ", "bootwright_store_writes_total{word=\"ok\"} ", "bootwright_store_commits_total "]
+    {
+        assert!(text.lines().any(|have| have.strip_prefix(begun).is_some_and(|count| count != "0")), "{begun} did not move:\n{text}");
+    }
 }

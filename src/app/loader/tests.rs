@@ -12,7 +12,7 @@ use crate::{
     config::Config,
     model::{Fact, Timestamp},
     rules::transfer::{Event, GivenUp},
-    store::{BrokenStore, JournalFilter},
+    store::{BrokenStore, JournalFilter, Writes},
     world::StillWorld,
 };
 

@@ -44,6 +44,7 @@ pub(super) async fn metrics(State(admin): State<Admin>) -> Response {
     if let Ok(hosts) = admin.house.store.hosts() {
         admin.house.metrics.set_hosts(hosts.iter().map(AsRef::as_ref));
     }
+    admin.house.metrics.store_did(admin.house.store.counts());
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], admin.house.metrics.encode()).into_response()
 }

@@ -221,4 +221,57 @@ mod tests {
         assert_eq!(headers(StatusCode::UNAUTHORIZED)[header::WWW_AUTHENTICATE], "Bearer");
         assert_eq!(headers(StatusCode::SERVICE_UNAVAILABLE)[header::RETRY_AFTER], "5");
     }
+
+    #[track_caller]
+    fn check(problem: impl Into<Problem>, status: u16, code: &str, member: Option<&str>) {
+        let problem = problem.into();
+        assert_eq!((problem.status, problem.code), (status, code), "{problem:?}");
+        assert!(!problem.hint.is_empty() && !problem.detail.is_empty());
+        let json = serde_json::to_value(&problem).unwrap();
+        assert!(member.is_none_or(|name| json.get(name).is_some()), "{member:?} is missing in {json}");
+    }
+
+    fn fault() -> crate::model::TemplateFault {
+        let word = |text: &str| text.to_owned();
+        crate::model::TemplateFault { template: word("a"), line: 1, column: 2, rule: word("syntax"), message: word("m"), hint: word("h") }
+    }
+
+    #[test]
+    fn every_refusal_has_its_status_and_code() {
+        let name = || "n1".to_owned();
+        let build = crate::model::BuildId(uuid::Uuid::nil());
+        check(Refusal::Unknown { noun: "host", name: name() }, 404, "not_found", None);
+        check(Refusal::Version { have: 2, want: 1 }, 412, "version_mismatch", Some("version"));
+        check(Refusal::BuildOpen { build }, 409, "build_open", Some("build"));
+        check(Refusal::Role { needs: crate::model::Role::Admin }, 403, "role_too_low", None);
+        check(Refusal::Invalid { field: name(), text: name() }, 422, "invalid", Some("field"));
+        check(Refusal::Preflight(Vec::new()), 422, "preflight", Some("findings"));
+        check(Refusal::Site(Vec::new()), 422, "invalid_site", Some("mistakes"));
+        check(Refusal::Template(fault()), 422, "template", Some("template"));
+        check(Refusal::Closed(name()), 409, "closed", None);
+        check(Refusal::NoLiveImage { state: "cleaning" }, 409, "no_live_image", None);
+        check(Refusal::Keep(Keep::State { name: name(), state: "used" }), 409, "not_removable", None);
+        check(Refusal::Keep(Keep::Held { name: name() }), 423, "locked", None);
+        check(Refusal::Keep(Keep::Unconfirmed { name: name() }), 428, "confirm", None);
+        check(Refusal::InUse { noun: "profile", name: name(), by: name() }, 409, "in_use", None);
+        check(Refusal::Lifecycle(Why::BuildOpen { row: "T9", build, by: name() }), 409, "build_open", Some("build"));
+        check(Refusal::Lifecycle(Why::NeedsReason { row: "T31", event: "decommission" }), 428, "needs_reason", None);
+        check(Refusal::Lifecycle(Why::FactsIncomplete { row: "T3" }), 412, "facts_incomplete", None);
+        check(Refusal::Lifecycle(Why::Protected { row: "T17", event: "release" }), 423, "protected", None);
+        check(Refusal::Lifecycle(Why::NotProven { row: "T10", event: "built" }), 403, "not_proven", None);
+    }
+
+    #[test]
+    fn a_fault_is_503_and_a_race_for_a_name_is_409() {
+        let taken = StoreFault::Taken { what: "name", value: "n1".into(), by: None };
+        check(Fault::Store(taken), 409, "in_use", None);
+        check(Fault::Store(StoreFault::Closed), 503, "store_closed", None);
+        check(Fault::File { path: "/x".into(), source: std::io::Error::other("gone") }, 503, "file_fault", None);
+        check(Fault::Contended(16), 503, "contended", None);
+        let artifact = || "a/1/f".parse().unwrap();
+        check(ArtifactFault::NotThere(artifact()), 404, "artifact_not_there", None);
+        check(ArtifactFault::Outside(artifact()), 409, "artifact_outside", None);
+        check(ArtifactFault::NotAFile(artifact()), 409, "artifact_not_a_file", None);
+        check(ArtifactFault::Io { path: "/x".into(), source: std::io::Error::other("gone") }, 503, "artifact_fault", None);
+    }
 }
