@@ -6,7 +6,7 @@
 use bootwright::{
     model::{
         Arch, Build, BuildEnd, BuildId, BuildKind, Firmware, Host, HostId, Lifecycle, LoopPolicy, Method, Plan, SessionId, Stage, Timestamp,
-        TokenHash, Transport,
+        TokenHash,
     },
     rules::{
         boot, inherit,
