@@ -51,7 +51,7 @@ impl House {
             }
         }
         let said = callback.text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("");
-        let outcome = heard.why.clone().unwrap_or_else(|| if heard.applied { "applied".into() } else { "nothing changed".into() });
+        let outcome = heard.why.clone().unwrap_or_else(|| if heard.applied { "applied".into() } else { "known already".into() });
         let text = format!("{}: {outcome}{}{}", word(&callback.report), if said.is_empty() { "" } else { " — " }, clip(said));
         draft.note(What::Callback { report: word(&callback.report), applied: heard.applied }, text);
         heard
