@@ -17,7 +17,8 @@ pub fn label(what: &What) -> String {
         What::Seen { protocol } => format!("{protocol} seen"),
         What::Transfer { outcome, .. } => format!("transfer {outcome}"),
         What::Served { document, again, .. } => format!("{} {document}", if *again { "served again" } else { "served" }),
-        What::Callback { report, applied } => format!("callback {report}{}", if *applied { "" } else { " (not applied)" }),
+        // The text has the whole report and what it changed.
+        What::Callback { report, .. } => format!("callback {}", report.split('/').next().unwrap_or(report)),
         What::SessionOpened => "boot session".to_owned(),
         What::BootLoop { class, attempt, halted } => format!("boot_loop: {class} loop {attempt}{}", if *halted { ", halted" } else { "" }),
         What::Deadline { which } => format!("{which} deadline"),

@@ -128,3 +128,74 @@ fn dispatch(line: Line, console: &mut Console<'_>) -> Done {
         Command::Token(command) => command.run(&Client::new(&remote)?, console),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    /// Every example that a command's help shows.
+    fn examples(command: &clap::Command, found: &mut Vec<String>) {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let example = help.lines().find_map(|line| line.strip_prefix("Example: "));
+        assert!(example.is_some(), "`{}` has no example in its help", command.get_name());
+        found.extend(example.map(|line| line.split("   (").next().unwrap_or(line).to_owned()));
+        command.get_subcommands().for_each(|sub| leaf(sub, found));
+    }
+
+    fn leaf(command: &clap::Command, found: &mut Vec<String>) {
+        if command.has_subcommands() { command.get_subcommands().for_each(|sub| leaf(sub, found)) } else { examples(command, found) }
+    }
+
+    /// Splits as a shell would, as far as our examples need it.
+    fn words(line: &str) -> Vec<String> {
+        let (mut words, mut quoted) = (vec![String::new()], false);
+        for letter in line.split(['>', '|', '&']).next().unwrap_or(line).trim().chars() {
+            match letter {
+                '\'' => quoted = !quoted,
+                ' ' if !quoted => words.push(String::new()),
+                _ => words.last_mut().unwrap().push(letter),
+            }
+        }
+        words
+    }
+
+    #[test]
+    fn the_command_line_contradicts_itself_nowhere() {
+        Line::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_an_example_and_every_example_parses() {
+        let mut found = Vec::new();
+        let command = Line::command();
+        examples(&command, &mut found);
+        assert!(found.len() > 50, "{}", found.len());
+        for example in found {
+            if let Err(wrong) = Line::try_parse_from(words(&example)) {
+                panic!("{example}\n{wrong}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_lab_and_its_checks_call_parses() {
+        for line in [
+            "bootwright apply -f site.yaml --dry-run",
+            "bootwright host adopt n1 --confirm n1",
+            "bootwright build enable n1 --confirm n1 --profile p --kind reinstall --force",
+            "bootwright build wait n1 --for local_boot --timeout 30",
+            "bootwright build wait n1 --for ended --timeout 270",
+            "bootwright host watch n1 --until built --timeout 240",
+            "bootwright journal --host n1 --limit 200",
+            "bootwright template preview n1 preseed.cfg --reveal",
+            "bootwright template lint",
+            "bootwright lease list",
+            "bootwright serve -c b.toml --log debug",
+            "bootwright host list --json --server http://127.0.0.1:1",
+        ] {
+            Line::try_parse_from(words(line)).unwrap();
+        }
+    }
+}

@@ -36,7 +36,7 @@ pub enum NetworkCommand {
         name: String,
         /// Which server
         #[arg(long = "for", value_enum, value_name = "SERVER")]
-        server: Kind,
+        dialect: Kind,
     },
 }
 
@@ -68,8 +68,8 @@ impl NetworkCommand {
                 let reply = client.delete(&path(&name))?;
                 if console.json(&reply)? { Ok(()) } else { console.line(format_args!("network {name} removed")) }
             }
-            Self::Snippet { name, server } => {
-                let word = match server {
+            Self::Snippet { name, dialect } => {
+                let word = match dialect {
                     Kind::Dnsmasq => "dnsmasq",
                     Kind::Kea => "kea",
                     Kind::Isc => "isc",

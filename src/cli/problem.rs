@@ -89,6 +89,25 @@ impl fmt::Display for Problem {
         for Mistake { path, text } in &self.mistakes {
             write!(f, "\n  {path}: {text}")?;
         }
-        if self.hint.is_empty() { Ok(()) } else { write!(f, "\n  {}", self.hint) }
+        if self.hint.is_empty() { Ok(()) } else { write!(f, "\n  {}", for_people(&self.hint)) }
     }
+}
+
+/// The API's hints name its routes and members; at a prompt the commands are meant.
+fn for_people(hint: &str) -> String {
+    const SAID: [(&str, &str); 12] = [
+        ("GET /api/v1/hosts/{host}/builds", "`bootwright build list HOST`"),
+        ("GET /api/v1/hosts", "`bootwright host list`"),
+        ("GET /api/v1/networks", "`bootwright network list`"),
+        ("GET /api/v1/profiles", "`bootwright profile list`"),
+        ("GET /api/v1/templates", "`bootwright template list`"),
+        ("GET /api/v1/artifacts", "`bootwright artifact list`"),
+        ("GET /api/v1/tokens", "`bootwright token list`"),
+        ("`confirm` = the host's name", "--confirm and the host's name"),
+        ("a `reason`", "--reason"),
+        ("`force: true`", "--force"),
+        ("`findings` says", "is listed above"),
+        ("`detail`", "the first line"),
+    ];
+    SAID.iter().fold(hint.to_owned(), |hint, (api, cli)| hint.replace(api, cli))
 }
