@@ -79,7 +79,7 @@ impl House {
             plan: plan.word().into(),
             reason: reason(&plan),
             dhcp: self.dhcp_answers(&scene),
-            script: self.script_preview(&plan, &scene),
+            script: self.script_preview(&plan, &scene, Secrets::Hidden),
             documents: self.documents(&scene),
             params: inherit::redacted(&scene.params()),
             profile: match &scene.profile {
@@ -98,7 +98,7 @@ impl House {
         let scene = self.scene(host.clone(), None, host.address)?;
         if document == crate::rules::loops::SCRIPT {
             let plan = self.plan(&scene, ipxe_on(Arch::Unknown));
-            return Ok(self.script_preview(&plan, &scene));
+            return Ok(self.script_preview(&plan, &scene, secrets));
         }
         let template = scene.effective().and_then(|profile| profile.documents.get(document));
         let template = template.ok_or_else(|| Refusal::Unknown { noun: "document", name: document.to_owned() })?;
@@ -149,7 +149,7 @@ impl House {
         clients.into_iter().map(answer).collect()
     }
 
-    fn script_preview(&self, plan: &Plan, scene: &Scene) -> String {
+    fn script_preview(&self, plan: &Plan, scene: &Scene, secrets: Secrets) -> String {
         let host = &scene.host;
         let ask = ScriptAsk {
             mac: host.macs.first().copied(),
@@ -160,7 +160,7 @@ impl House {
             peer: host.address.unwrap_or(Ipv4Addr::UNSPECIFIED),
             server: scene.server,
         };
-        match self.render_plan(plan, scene, &ask, None) {
+        match self.render_plan(plan, scene, &ask, None, secrets) {
             Ok(text) => hide_token(self, host, &text),
             Err(why) => format!("does not render: {why}"),
         }

@@ -101,7 +101,7 @@ impl House {
         };
         let plan = boot::decide(&facts);
         let scene = scene.with(Arc::new(draft.host.clone()));
-        match self.render_plan(&plan, &scene, ask, session) {
+        match self.render_plan(&plan, &scene, ask, session, Secrets::Shown) {
             Ok(text) => {
                 self.keep_script(&plan, &text, session, draft, scene.now);
                 Script { word: plan.word(), not_found: matches!(plan, Plan::Local { how: DiskBoot::NotFound, .. }), text }
@@ -110,7 +110,9 @@ impl House {
                 draft.note(What::Refused { why: "script_template".into() }, format!("the script for plan {} does not render: {text}", plan.word()));
                 let plan = Plan::Hold { hold: Hold::Fault { text } };
                 Script {
-                    text: self.render_plan(&plan, &scene, ask, session).unwrap_or_else(|why| last_resort(&why, &scene.url, ask, session)),
+                    text: self
+                        .render_plan(&plan, &scene, ask, session, Secrets::Shown)
+                        .unwrap_or_else(|why| last_resort(&why, &scene.url, ask, session)),
                     word: "fault",
                     not_found: false,
                 }
@@ -152,10 +154,17 @@ impl House {
     }
 
     /// Renders the template of a plan; an error is one sentence with its place.
-    pub(super) fn render_plan(&self, plan: &Plan, scene: &Scene, ask: &ScriptAsk, session: Option<SessionId>) -> Result<String, String> {
+    pub(super) fn render_plan(
+        &self,
+        plan: &Plan,
+        scene: &Scene,
+        ask: &ScriptAsk,
+        session: Option<SessionId>,
+        secrets: Secrets,
+    ) -> Result<String, String> {
         let token = scene.host.open_build().map(|build| self.keys.build_token(build.id));
         let pass = Pass { token: token.as_ref().filter(|_| *plan == Plan::Install), session };
-        let mut context = scene.context(pass, Secrets::Shown);
+        let mut context = scene.context(pass, secrets);
         let catalog = self.templates.catalog();
         let words = match plan {
             Plan::Install => self.install_words(&catalog, scene, &context, session)?,

@@ -84,6 +84,8 @@ pub async fn run(config: Config) -> Result<(), ServeFault> {
     let signals = stop_on_signals(stop.clone()).map_err(ServeFault::Signals)?;
     let ended = run_until(config, stop.clone()).await;
     // It would otherwise wait for a second signal and end the process as if the first had not been heard.
+    stop.cancel();
+    // It waits for a second signal, or for the patience with a stop that hangs: there is neither any more.
     signals.abort();
     ended
 }
@@ -216,9 +218,7 @@ fn stop_on_signals(stop: CancellationToken) -> io::Result<tokio::task::JoinHandl
             _ = int.recv() => true,
             () = tokio::time::sleep(Duration::from_secs(30)) => false,
         };
-        if again {
-            tracing::warn!("asked to stop again: ending at once");
-        }
+        tracing::warn!("{}", if again { "asked to stop again: ending at once" } else { "what was under way did not finish in time: ending at once" });
         std::process::exit(1);
     }))
 }

@@ -16,7 +16,7 @@ use super::{
     Admin,
     access::{Asked, Caller, IfMatch, Sent, idempotency_key},
     problem::Problem,
-    types::{BuildView, EnabledView, WaitedView},
+    types::{self, BuildView, EnabledView, WaitedView},
 };
 use crate::{
     app::{
@@ -76,7 +76,7 @@ fn id_of(text: &str) -> Result<BuildId, Problem> {
 
 fn view(admin: &Admin, host: HostId, build: Build) -> Result<BuildView, Problem> {
     let name = admin.house.store.host(host).map_err(crate::app::Failure::from)?.map(|host| host.name.to_string());
-    Ok(BuildView { host: host.to_string(), host_name: name, build })
+    Ok(BuildView { host: host.to_string(), host_name: name, build: types::build(build) })
 }
 
 async fn enabled(admin: &Admin, enabled: Enabled) -> Result<Response, Problem> {

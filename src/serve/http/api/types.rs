@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{access::Caller, problem::Problem};
 use crate::{
-    model::{Build, Entry, Host, Network, Param, Params, Profile, params::Secret},
+    model::{Build, Entry, Host, Network, Param, Params, Profile, TokenHash, params::Secret},
     rules::{display, preflight::Finding},
 };
 
@@ -33,6 +33,7 @@ impl HostView {
     pub fn of(host: &Host, caller: &Caller) -> Self {
         let mut host = host.clone();
         hide(&mut host.params, caller);
+        host.build = host.build.map(build);
         Self { display_state: display::display_state(&host), api_status: display::api_status(&host), enabled: host.operational.is_enabled(), host }
     }
 }
@@ -68,6 +69,12 @@ pub struct WaitedView {
     pub build: BuildView,
     /// Whether what was waited for has come.
     pub reached: bool,
+}
+
+/// A build as it is shown: what its token hashes to is nobody's business.
+pub fn build(mut build: Build) -> Build {
+    build.token_hash = TokenHash(HIDDEN.into());
+    build
 }
 
 /// A profile as this caller may see it.
