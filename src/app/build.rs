@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{House, Refusal, Told, draft::Draft, hosts::check_version};
 use crate::{
-    model::{Actor, Build, BuildId, BuildKind, Host, Method, Name},
+    model::{Actor, Build, BuildId, BuildKind, Host, Method, Name, What},
     rules::{
         inherit,
         lifecycle::{Event, NewBuild},
@@ -73,8 +73,15 @@ impl House {
     pub async fn rearm_build(&self, actor: &Actor, id: BuildId) -> Told<Build> {
         let find = |house: &Self| house.host_of(id);
         self.draft(actor, find, |draft| {
-            draft.event(&Event::RearmBuild { build: Some(id) }).map_err(Refusal::Lifecycle)?;
+            let moved = draft.event(&Event::RearmBuild { build: Some(id) }).map_err(Refusal::Lifecycle)?;
             draft.host = loops::rearm(&draft.host);
+            if !moved {
+                // Nothing was counted yet, but what sessions remember is forgotten all the same.
+                draft.note(
+                    What::Changed { row: "rearm".into(), text: "sessions forgotten".into() },
+                    "the build was rearmed before anything was counted",
+                );
+            }
             Ok(())
         })
         .await?;

@@ -233,3 +233,19 @@ async fn an_explanation_and_a_preview_change_nothing_and_show_no_secret() {
     assert!(preview.contains("/cb/TOKEN/built"), "{preview}");
     assert_eq!(*lab.host(), *before);
 }
+
+#[tokio::test]
+async fn a_rearmed_build_begins_again_without_a_loop() {
+    let lab = Lab::new().await;
+    lab.enable().await;
+    lab.house.rearm_build(&admin(), lab.newest().id).await.unwrap();
+    for _ in 0..4 {
+        let (script, session) = lab.power_on().await;
+        assert_eq!(script.word, "install", "{}", script.text);
+        lab.fetch_boot_files(session).await;
+        lab.document(session).await.unwrap();
+        assert_eq!(lab.newest().loops.count, 0);
+        lab.house.rearm_build(&admin(), lab.newest().id).await.unwrap();
+    }
+    assert!(lab.host().issues.is_empty());
+}
