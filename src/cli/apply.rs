@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
@@ -122,26 +122,20 @@ impl<'a> SiteFile<'a> {
 
 /// Where each section and each element of a section begins; nothing for a file of another shape.
 fn places(text: &str) -> BTreeMap<String, (u64, u64)> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Section {
-        List(Vec<Spanned<serde::de::IgnoredAny>>),
-        Other(serde::de::IgnoredAny),
+    // Spelt out: an enum that tries shapes would read the values into a buffer, and lose where they stood.
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Lists {
+        networks: Vec<Spanned<IgnoredAny>>,
+        profiles: Vec<Spanned<IgnoredAny>>,
+        hosts: Vec<Spanned<IgnoredAny>>,
     }
     let at = |place: serde_saphyr::Location| (place.line(), place.column());
-    let mut places = BTreeMap::new();
-    let sections: BTreeMap<String, Spanned<Value>> = serde_saphyr::from_str(text).unwrap_or_default();
-    for (name, section) in sections {
-        places.insert(name, at(section.referenced));
-    }
-    let lists: BTreeMap<String, Section> = serde_saphyr::from_str(text).unwrap_or_default();
-    for (name, section) in lists {
-        match section {
-            Section::List(items) => {
-                places.extend(items.iter().enumerate().map(|(index, item)| (format!("{name}[{index}]"), at(item.referenced))));
-            }
-            Section::Other(_) => {}
-        }
+    let sections: BTreeMap<String, Spanned<IgnoredAny>> = serde_saphyr::from_str(text).unwrap_or_default();
+    let mut places: BTreeMap<String, (u64, u64)> = sections.into_iter().map(|(name, section)| (name, at(section.referenced))).collect();
+    let lists: Lists = serde_saphyr::from_str(text).unwrap_or_default();
+    for (name, items) in [("networks", lists.networks), ("profiles", lists.profiles), ("hosts", lists.hosts)] {
+        places.extend(items.iter().enumerate().map(|(index, item)| (format!("{name}[{index}]"), at(item.referenced))));
     }
     places
 }

@@ -6,6 +6,8 @@
 
 mod attack_secrets;
 mod boot_rules;
+mod cli;
+mod cli_watch;
 mod dhcp;
 mod dhcp_goldens;
 mod http_api;
