@@ -169,3 +169,85 @@ fn artifacts(root: &Path) -> Line {
         Err(fault) => Line::fail(what, fault),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    /// Settings over an empty folder, with site templates and artifacts in it.
+    fn site() -> (tempfile::TempDir, Config) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config { state_dir: folder.path().join("state"), ..Config::default() };
+        config.paths.templates = Some(folder.path().join("templates"));
+        config.paths.artifacts = Some(folder.path().join("artifacts"));
+        (folder, config)
+    }
+
+    #[track_caller]
+    fn check(config: &Config, level: Level, what: &str, text: &str) {
+        let lines = files(config);
+        let fits = |line: &&Line| line.level == level && line.what.contains(what) && line.text.contains(text);
+        assert!(lines.iter().any(|line| fits(&line)), "{level:?} {what} {text}: {lines:#?}");
+    }
+
+    #[test]
+    fn a_site_before_its_first_start_can_be_started_and_nothing_is_made() {
+        let (folder, config) = site();
+        check(&config, Level::Ok, "state folder", "will be made");
+        check(&config, Level::Ok, "templates", "parse");
+        check(&config, Level::Warn, "artifacts", "artifact import");
+        assert!(files(&config).iter().all(|line| line.level != Level::Fail));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_secret_that_others_can_read_fails() {
+        let (_folder, config) = site();
+        fs::create_dir_all(&config.state_dir).unwrap();
+        check(&config, Level::Warn, "state folder", "0700");
+        fs::write(config.key_file(), "k").unwrap();
+        fs::set_permissions(config.key_file(), fs::Permissions::from_mode(0o644)).unwrap();
+        check(&config, Level::Fail, "server key", "chmod 600");
+        fs::set_permissions(config.key_file(), fs::Permissions::from_mode(0o600)).unwrap();
+        check(&config, Level::Ok, "server key", "private");
+    }
+
+    #[test]
+    fn a_state_folder_that_is_a_file_fails() {
+        let (_folder, config) = site();
+        fs::write(&config.state_dir, "").unwrap();
+        check(&config, Level::Fail, "state folder", "is not a folder");
+    }
+
+    #[test]
+    fn a_template_with_a_mistake_fails_with_its_place() {
+        let (_folder, config) = site();
+        let own = config.paths.templates.clone().unwrap();
+        fs::create_dir_all(&own).unwrap();
+        fs::write(own.join("own.ks"), "one\n{% if %}\n").unwrap();
+        check(&config, Level::Fail, "template", "own.ks:2:");
+    }
+
+    #[test]
+    fn artifacts_are_listed_and_arrivals_under_way_left_alone() {
+        let (_folder, config) = site();
+        let root = config.artifacts();
+        fs::create_dir_all(root.join("debian-12/1")).unwrap();
+        fs::create_dir_all(root.join(".arriving")).unwrap();
+        fs::write(root.join("debian-12/1/linux"), "kernel").unwrap();
+        fs::write(root.join(".arriving/0"), "half").unwrap();
+        check(&config, Level::Ok, "artifacts", "1 files in debian-12/1");
+        assert!(root.join(".arriving/0").exists());
+    }
+
+    #[test]
+    fn a_loader_that_is_missing_says_what_to_install() {
+        let mut lines = Vec::new();
+        loader_lines(&Loaders::find_in(&[PathBuf::from("/nonexistent/loaders")], &[]), &mut lines);
+        let find = |what: &str| lines.iter().find(|line| line.what == what).unwrap();
+        assert!(find("loader for bios").level == Level::Warn && find("loader for bios").text.contains("apt install ipxe"));
+        assert_eq!((find("loader for riscv").level, find("loaders").level), (Level::Ok, Level::Warn));
+    }
+}

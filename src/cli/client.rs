@@ -148,7 +148,8 @@ impl Client {
         let mut items = Vec::new();
         while let Some(next) = page.get("next").and_then(Value::as_str).map(str::to_owned) {
             items.append(page["items"].as_array_mut().unwrap_or(&mut Vec::new()));
-            page = self.get(&with_query(path, &[query, &[("limit", "1000"), ("cursor", next.as_str())]].concat()))?.read()?;
+            let rest: Vec<(&str, &str)> = query.iter().copied().filter(|(name, _)| *name != "cursor").collect();
+            page = self.get(&with_query(path, &[rest.as_slice(), &[("limit", "1000"), ("cursor", next.as_str())]].concat()))?.read()?;
             if page.get("next").is_none() {
                 items.append(page["items"].as_array_mut().unwrap_or(&mut Vec::new()));
                 reply.text = json!({ "items": items }).to_string();

@@ -1,4 +1,6 @@
 //! `bootwright explain`: what the daemon would answer to a host now on each protocol, and why, with the origin of every parameter.
+//!
+//! Asking changes nothing and counts as no boot; secrets stay hidden. Nothing is worked out here: the daemon explains, we lay it out.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,6 @@
 //! `bootwright lease`: which address is lent to whom until when.
+//!
+//! Only looked at: leases are bound and released by DHCP, never from here.
 
 use super::{
     Client, Console, Done,

@@ -1,4 +1,6 @@
-//! `bootwright profile`: what can be installed. Profiles are written by `bootwright apply`.
+//! `bootwright profile`: what can be installed.
+//!
+//! Looked at and removed here; written by `bootwright apply`. What a profile inherits is shown by `bootwright explain`.
 
 use super::{
     Client, Console, Done,

@@ -35,6 +35,8 @@ struct Eye<'a, 'c, 'o> {
     timeline: Timeline,
     until: Option<Goal>,
     build: Option<Build>,
+    /// The number of the last entry that was told.
+    last: u64,
 }
 
 impl Watch {
@@ -44,15 +46,16 @@ impl Watch {
         let deadline = limit.map(|limit| Instant::now() + limit);
         let host = client.get(&host::path(&self.host))?.read::<host::Shown>()?.host;
         let timeline = Timeline::new(console.is_terminal, console.is_coloured());
-        let mut eye = Eye { client, console, timeline, until: self.until, build: None };
-        let last = eye.replay(&host)?;
+        let mut eye = Eye { client, console, timeline, until: self.until, build: None, last: 0 };
+        eye.last = eye.replay(&host)?;
         let id = host.id.to_string();
-        let mut follow = Follow::new(client, with_query("/api/v1/events", &[("host", id.as_str())]), last, deadline);
+        let mut follow = Follow::new(client, with_query("/api/v1/events", &[("host", id.as_str())]), eye.last, deadline);
         while !eye.is_over() {
             let Some(event) = follow.next()? else { break };
             eye.tell(&event.entry, &event.json)?;
             eye.look(&event.entry)?;
         }
+        eye.tell_rest(&host)?;
         eye.sum_up(&host, limit.unwrap_or_default())
     }
 }
@@ -79,20 +82,30 @@ impl Eye<'_, '_, '_> {
         }
         self.timeline.start(build.opened_at);
         let since = build.opened_at.to_string();
-        let entries = self.client.list(&path, &[("since", since.as_str()), ("order", "oldest")])?.items::<serde_json::Value>()?;
-        let mut last = 0;
-        for value in entries {
+        self.tell_page(&path, ("since", &since))?;
+        self.refresh(build)?;
+        Ok(self.last)
+    }
+
+    /// The build moves before we have read why: what was recorded up to the end is told too.
+    fn tell_rest(&mut self, host: &Host) -> Done {
+        let path = format!("{}/journal", host::path(&host.id.to_string()));
+        let last = self.last.to_string();
+        if self.is_over() { self.tell_page(&path, ("cursor", &last)) } else { Ok(()) }
+    }
+
+    fn tell_page(&mut self, path: &str, from: (&str, &str)) -> Done {
+        for value in self.client.list(path, &[from, ("order", "oldest")])?.items::<serde_json::Value>()? {
             let json = value.to_string();
             let entry: Entry =
                 serde_json::from_value(value).map_err(|why| Fault::Answer { server: self.client.server().to_owned(), why: why.to_string() })?;
-            last = entry.seq;
             self.tell(&entry, &json)?;
         }
-        self.refresh(build)?;
-        Ok(last)
+        Ok(())
     }
 
     fn tell(&mut self, entry: &Entry, json: &str) -> Done {
+        self.last = entry.seq;
         if self.console.is_json {
             return self.console.line(json);
         }
@@ -103,7 +116,7 @@ impl Eye<'_, '_, '_> {
     /// Looks at the build after an entry that may have moved it.
     fn look(&mut self, entry: &Entry) -> Done {
         let moves = matches!(entry.what, What::Stage { .. } | What::Transition { .. } | What::Changed { .. } | What::BootLoop { .. });
-        let Some(id) = entry.build.filter(|_| moves) else { return Ok(()) };
+        let Some(id) = entry.build.or(self.build.as_ref().map(|build| build.id)).filter(|_| moves) else { return Ok(()) };
         let build = self.client.get(&build::path(&id))?.read::<build::Shown>()?.build;
         if self.build.as_ref().is_none_or(|known| known.id != build.id) {
             self.timeline.start(build.opened_at);

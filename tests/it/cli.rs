@@ -303,3 +303,53 @@ fn a_file_that_is_not_there_is_named() {
     let ran = daemon.run("apply -f /nonexistent/site.yaml");
     assert!(ran.code == 1 && ran.err.contains("/nonexistent/site.yaml"), "{ran:?}");
 }
+
+/// `check` over settings on the loopback; what it printed.
+fn check(settings: &str) -> Ran {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bootwright.toml");
+    std::fs::write(&path, format!("state_dir = \"{}\"\n{settings}", folder.path().join("state").display())).unwrap();
+    run("http://127.0.0.1:9", Path::new("/nonexistent"), &format!("check -c {}", path.display()))
+}
+
+#[test]
+fn a_check_names_a_taken_port_and_a_missing_interface_and_needs_no_daemon() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let boot = taken.local_addr().unwrap();
+    let rest = "[admin]\nlisten = \"127.0.0.1:0\"\n[tftp]\nlisten = \"127.0.0.1:0\"\n";
+    let ran = check(&format!("[boot]\nlisten = \"{boot}\"\n{rest}[dhcp]\ninterfaces = [\"no-such-if\"]\n"));
+    assert_eq!(ran.code, 1);
+    for part in [
+        &format!("FAIL  boot port {boot} (TCP): taken by another program"),
+        "FAIL  interface no-such-if: is not there; there are ",
+        "ok    tftp port",
+    ] {
+        assert!(ran.out.contains(part), "{part:?} is not in {}", ran.out);
+    }
+    let ran = check(&format!("[boot]\nlisten = \"127.0.0.1:0\"\n{rest}"));
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+}
+
+#[test]
+fn a_check_of_settings_with_a_mistake_says_where() {
+    let ran = check("[dhcp]\ninterface = [\"br0\"]\n");
+    assert!(ran.code == 1 && ran.out.contains("FAIL  settings: in ") && ran.out.contains("line 3"), "{}", ran.out);
+}
+
+#[test]
+fn templates_are_linted_and_rendered_without_a_daemon() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |line: String| run("http://127.0.0.1:9", Path::new("/nonexistent"), &line);
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::write(at("bad.ipxe"), "#!ipxe\n{% if %}\n").unwrap();
+    let bad = run(format!("template lint {}", at("bad.ipxe")));
+    assert!(bad.code == 1 && bad.out.contains("bad.ipxe:2:") && bad.out.contains("(syntax)"), "{bad:?}");
+    std::fs::write(at("good.txt"), "hello {{ host.name }}\n").unwrap();
+    assert_eq!(run(format!("template lint {}", at("good.txt"))).code, 0);
+    std::fs::remove_file(at("bad.ipxe")).unwrap();
+    std::fs::write(at("values.json"), r#"{"host": {"name": "n1"}}"#).unwrap();
+    let rendered = run(format!("template render good.txt --context {} --templates {}", at("values.json"), at("")));
+    assert_eq!((rendered.code, rendered.out.as_str()), (0, "hello n1\n"), "{}", rendered.err);
+    let unknown = run(format!("template render no.txt --context {}", at("values.json")));
+    assert!(unknown.code == 1 && unknown.err.contains("no.txt"), "{unknown:?}");
+}

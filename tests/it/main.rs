@@ -7,6 +7,7 @@
 mod attack_secrets;
 mod boot_rules;
 mod cli;
+mod cli_site;
 mod cli_watch;
 mod dhcp;
 mod dhcp_goldens;
