@@ -6,6 +6,7 @@
 
 mod desk;
 mod host;
+mod pace;
 
 use std::{
     net::{Ipv4Addr, SocketAddrV4},
@@ -142,7 +143,9 @@ impl Desk {
         self.house.metrics.dhcp_silence(why.word());
         let (mac, asked) = (ask.request.mac, ask.request.kind.word());
         match why {
-            Silence::Store(_) | Silence::Conflicts | Silence::NoAddress(_) => tracing::warn!(%mac, asked, why = %why, "dhcp: no answer"),
+            Silence::Store(_) | Silence::Conflicts | Silence::NoAddress(_) | Silence::Flood if self.is_news(mac, "logged", self.house.now()) => {
+                tracing::warn!(%mac, asked, why = %why, "dhcp: no answer");
+            }
             _ => tracing::debug!(%mac, asked, why = %why, "dhcp: no answer"),
         }
     }
@@ -150,6 +153,11 @@ impl Desk {
     /// The answer and the address of ours that it is sent from.
     async fn answer(&self, ask: &OfferAsk, probe: &dyn Probe) -> Told<Result<(Answer, Ipv4Addr), Silence>> {
         let case = self.load(ask)?;
+        if !self.paces(case.request().mac, case.now) {
+            let facts = self.remark(&case, &case.pen(), &Silence::Flood, false).into_iter().collect();
+            self.write(facts, None).await?;
+            return Ok(Err(Silence::Flood));
+        }
         let told = match case.request().kind {
             RequestKind::Release | RequestKind::Decline => Err(self.settle(&case).await?),
             RequestKind::Discover | RequestKind::Request | RequestKind::Inform => match self.identify(&case)? {

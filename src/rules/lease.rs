@@ -10,6 +10,7 @@
 //! The identity is network and MAC. An address is set aside when it is *offered*, so that a hundred machines that start at once get a
 //! hundred addresses. The book decides nothing about hosts and saves nothing: it is loaded once, and whoever binds saves the lease.
 
+mod declines;
 mod pool;
 
 use std::{
@@ -19,6 +20,8 @@ use std::{
 
 use jiff::SignedDuration;
 
+use declines::Declines;
+pub use declines::MOST_DECLINES;
 use pool::can_lend;
 
 use crate::model::{Lease, LeaseState, Mac, Name, Network, Timestamp};
@@ -40,6 +43,11 @@ pub enum NoAddress {
     /// The host's own address is in use by another machine, and there is no pool to fall back to.
     #[error("the host's own address is in use by another machine")]
     ReservedInUse,
+    /// The client declined one address after the other.
+    #[error(
+        "it declined {MOST_DECLINES} addresses within ten minutes and gets no other before they are over; does another machine answer on all of them?"
+    )]
+    Declines,
 }
 
 /// Who asks, and what stands in the way.
@@ -115,6 +123,7 @@ struct Ledger {
     of: HashMap<Mac, Ipv4Addr>,
     /// The same by end, so that the longest unused is found at once.
     ends: BTreeSet<(Timestamp, Ipv4Addr)>,
+    declines: Declines,
 }
 
 /// How things were before a [`Book::bind`], to be put back if the lease could not be saved.
@@ -154,6 +163,9 @@ impl Book {
     /// Sets an address aside for a MAC: its own again, the one reserved for it, the one it would like, or an unused one.
     pub fn offer(&mut self, ask: &Ask<'_>) -> Result<Offered, NoAddress> {
         let ledger = self.ledger(&ask.network.name);
+        if ledger.declines.are_too_many(ask.mac, ask.now) {
+            return Err(NoAddress::Declines);
+        }
         let address = ledger.choose(ask)?;
         let mine = ledger.held.get(&address).filter(|held| held.mac == ask.mac);
         let is_lent = mine.is_some_and(|held| held.state == State::Bound && held.until > ask.now);
@@ -180,7 +192,7 @@ impl Book {
             Some(held) if held.mac != ask.mac && !held.is_over(ask.now) => return Claim::Foreign,
             _ => {}
         }
-        if !can_lend(ask, address) {
+        if !can_lend(ask, address) || ledger.declines.are_too_many(ask.mac, ask.now) {
             return Claim::Barred;
         }
         match (ask.reserved, ledger.of.get(&ask.mac)) {
@@ -225,6 +237,7 @@ impl Book {
     pub fn decline(&mut self, network: &Name, mac: Mac, address: Ipv4Addr, now: Timestamp) -> Option<Lease> {
         let ledger = self.ledgers.get_mut(network)?;
         ledger.held.get(&address).filter(|held| held.mac == mac && held.state != State::Declined)?;
+        ledger.declines.note(mac, now);
         Some(ledger.quarantine(network, mac, address, now))
     }
 

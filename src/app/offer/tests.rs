@@ -255,3 +255,37 @@ async fn a_host_that_is_told_nothing_is_sent_to_its_disk_by_silence() {
     assert!(!String::from_utf8_lossy(&offer.bytes).contains("PXEClient"));
     assert_eq!(lab.host().session().unwrap().reached, crate::model::Reached::Disk);
 }
+
+#[tokio::test]
+async fn a_client_that_floods_fills_neither_the_journal_nor_the_log() {
+    let lab = lab("full").await;
+    for _ in 0..500 {
+        lab.offer(&ask(1, 1, &uefi())).await;
+        lab.offer(&ask(3, 9, &[50, 4, 10, 77, 0, 100, 54, 4, 10, 77, 0, 1])).await;
+    }
+    let kinds = lab.kinds().await;
+    assert!(kinds.len() < 150, "{}", kinds.len());
+    assert_eq!(kinds.iter().filter(|kind| *kind == "silent").count(), 2, "one remark for each of the two");
+    lab.counted("dhcp_silences_total{word=\"flood\"} 920");
+    assert!(lab.offer(&ask(1, 2, &[])).await.is_some(), "and others are served");
+}
+
+#[tokio::test]
+async fn a_client_that_declines_everything_is_named_and_leaves_addresses_for_others() {
+    let lab = lab("full").await;
+    let decline = |address: Ipv4Addr| {
+        let [a, b, c, d] = address.octets();
+        ask(4, 9, &[50, 4, a, b, c, d, 54, 4, 10, 77, 0, 1])
+    };
+    let network: Network = serde_json::from_value(serde_json::json!({
+        "name": "lab", "subnet": "10.77.0.0/24", "dhcp": "full", "pools": [{"first": "10.77.0.100", "last": "10.77.0.119"}],
+    }))
+    .unwrap();
+    lab.house.edit_settings(&Actor::Server, crate::app::settings::Edit::Network(network)).await.unwrap();
+    while let Some(offer) = lab.offer(&ask(1, 9, &[])).await {
+        lab.offer(&decline(yiaddr(&offer))).await;
+    }
+    lab.counted("dhcp_silences_total{word=\"declines\"} 1");
+    assert!(lab.kinds().await.contains(&"silent".to_owned()));
+    assert!(lab.offer(&ask(1, 8, &[])).await.is_some());
+}

@@ -85,6 +85,24 @@ fn a_second_card_of_a_host_gets_a_pool_address_while_the_first_has_the_reserved_
 }
 
 #[test]
+fn one_client_cannot_decline_a_whole_pool() {
+    let (network, mut book) = (network(100, 119), Book::default());
+    let mut declined = 0;
+    while let Ok(offered) = book.offer(&ask(&network, 1, 0)) {
+        book.decline(&network.name, mac(1), offered.address, at(1)).unwrap();
+        declined += 1;
+    }
+    assert_eq!(declined, MOST_DECLINES);
+    assert_eq!(book.offer(&ask(&network, 1, 0)), Err(NoAddress::Declines));
+    // Nor by asking for one without an offer.
+    let free = book.offer(&ask(&network, 2, 0)).unwrap().address;
+    book.withdraw(&network.name, mac(2));
+    assert_eq!(book.claim(&ask(&network, 1, 2), free), Claim::Barred);
+    assert_eq!(book.claim(&ask(&network, 2, 2), free), Claim::Free);
+    assert!(book.offer(&ask(&network, 1, 1 + QUARANTINE_SECS)).is_ok(), "and after a while it may try again");
+}
+
+#[test]
 fn a_declined_address_is_left_alone_for_a_while_and_its_client_gets_another() {
     let (network, mut book) = (network(100, 101), Book::default());
     let first = book.offer(&ask(&network, 1, 0)).unwrap().address;

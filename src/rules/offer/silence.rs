@@ -63,6 +63,9 @@ pub enum Silence {
     /// Too many packets at once.
     #[error("too many packets are being worked on; the client asks again")]
     Busy,
+    /// Too many packets of one client.
+    #[error("it sends more packets than any client needs; what is too much is not answered")]
+    Flood,
     /// The answer could not be sent.
     #[error("the answer could not be sent: {0}")]
     Unsent(String),
@@ -78,6 +81,7 @@ impl Silence {
             Self::NoAddress(NoAddress::PoolFull) => "pool_full",
             Self::NoAddress(NoAddress::NoPool) => "no_pool",
             Self::NoAddress(NoAddress::ReservedInUse) => "reserved_in_use",
+            Self::NoAddress(NoAddress::Declines) => "declines",
             Self::NotNetboot => "not_netboot",
             Self::NoBoot(_) => "no_boot",
             Self::OtherServer(_) => "other_server",
@@ -92,6 +96,7 @@ impl Silence {
             Self::Conflicts => "conflicts",
             Self::Store(_) => "store",
             Self::Busy => "busy",
+            Self::Flood => "flood",
             Self::Unsent(_) => "unsent",
         }
     }
