@@ -1,4 +1,6 @@
-//! `bootwright token`: who may use the API. Made, listed and revoked by admins; a secret is shown once, when it is made.
+//! `bootwright token`: who may use the API.
+//!
+//! Made, listed and revoked by admins. A secret is shown once, when it is made, alone on standard output: redirected, it is a token file.
 
 use clap::ValueEnum;
 use serde::Deserialize;
