@@ -142,7 +142,7 @@ impl Eye<'_, '_, '_> {
             return Err(Fault::no(format_args!("no build of {} was opened within {} s", host.name, limit.as_secs())));
         };
         if !self.console.is_json {
-            let last = build.stages.last().map_or(build.opened_at, |entry| entry.at);
+            let last = build.stages.last().map(|entry| entry.at).max(build.ended_at).unwrap_or(build.opened_at);
             let (state, stage, loops) = (build::state(build), build.stage.word(), build.loops.count);
             let loops = if loops == 0 { String::new() } else { format!(", {loops} boot loops") };
             self.console.line(format_args!("{}: {state} at {stage} {}{loops}", host.name, build::elapsed(build, last)))?;
