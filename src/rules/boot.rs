@@ -136,12 +136,17 @@ fn recorded(host: &Host, facts: &Facts<'_>) -> Plan {
         Lifecycle::Registering | Lifecycle::UsedRegistering => live(facts, LiveMode::Register),
         Lifecycle::Cleaning { .. } => live(facts, LiveMode::Clean),
         Lifecycle::Provisioning => provisioning(host, facts),
-        Lifecycle::Used => local(facts, "it is in use and no build is enabled".to_owned()),
+        Lifecycle::Used => local(facts, in_use(host, facts.now)),
         Lifecycle::Maintenance { .. } => local(facts, "it is in maintenance".to_owned()),
         Lifecycle::Error { from, cause } => wrong(host, from, cause, facts),
         Lifecycle::Defective { reason, .. } => local(facts, format!("it is marked defective ({reason})")),
         Lifecycle::Decommissioned { .. } => Plan::NoAnswer { why: "it is decommissioned".to_owned() },
     }
+}
+
+/// A disk that never comes up is said on the machine's own console too: whoever stands before it reads nothing else.
+fn in_use(host: &Host, now: Timestamp) -> String {
+    loops::local_boot(host, now).map_or_else(|| "it is in use and no build is enabled".to_owned(), |found| found.text)
 }
 
 fn local(facts: &Facts<'_>, why: String) -> Plan {

@@ -101,7 +101,7 @@ evidence() {
     local h
     {
         for h in "$@"; do
-            echo "--- console of $h (last 40 lines)"; tail -n 40 "$LAB_DIR/$h.serial" 2>/dev/null | tr -d '\000\r' | sed 's/\x1b\[[0-9;?]*[A-Za-z]//g'
+            echo "--- console of $h (last 40 lines)"; tail -n 40 "$LAB_DIR/$h.serial" 2>/dev/null | plain
             echo; echo "--- bootwright host show $h"; bw host show "$h" || true
             echo "--- bootwright journal --host $h"; bw journal --host "$h" --limit 60 || true
         done

@@ -69,6 +69,9 @@ stop_recorded() {
     done
 }
 
+# plain - a console's bytes without what only a terminal needs; cursor movements may stand in the middle of a word
+plain() { tr -d '\000\r' | sed 's/\x1b\[[0-9;?]*[A-Za-z]//g; s/\x1bc//g'; }
+
 # fetch_deb DIR PACKAGE… - unpack packages of this release below DIR without installing them
 fetch_deb() {
     local dir=$1 work; shift

@@ -75,6 +75,19 @@ fn a_host_nobody_uses_starts_from_its_disk() {
 }
 
 #[test]
+fn a_disk_that_never_comes_up_is_said_on_the_console() {
+    let mut history = History::building().with(|build| build.end = Some(crate::model::BuildEnd::Built));
+    history.host.lifecycle = Lifecycle::Used;
+    for i in 1..=5 {
+        history.play(&format!("{0} ipxe; {0} script; {0} disk", i * 60));
+    }
+    let asked_at = |host: &Host, want| decided(host, |facts| facts.now = at(360), want);
+    asked_at(&history.host, "local exit-1 it is in use");
+    history.play("360 ipxe; 360 script; 360 disk");
+    asked_at(&history.host, "local exit-1 Local-boot loop: sent to its disk 6 times within 10 minutes");
+}
+
+#[test]
 fn the_live_image_registers_and_cleans() {
     in_state(Lifecycle::Registering, "live Register");
     in_state(Lifecycle::UsedRegistering, "live Register");
