@@ -5,6 +5,7 @@
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 
 use serde::Serialize;
+use serde_json::json;
 
 use super::{
     House, Refusal, Told,
@@ -12,7 +13,7 @@ use super::{
     script::{ScriptAsk, reason},
 };
 use crate::{
-    model::{Arch, Firmware, Host, Plan, Timestamp, Transport},
+    model::{Arch, BuildKind, Firmware, Host, Plan, Timestamp, Transport},
     rules::{
         boot::{self, DhcpBoot, Ways},
         display,
@@ -105,9 +106,13 @@ impl House {
         self.preview_template(&scene, template, secrets)
     }
 
-    /// A template with a scene's words and a placeholder for the token.
+    /// A template with a scene's words and placeholders for the token and, before there is a build, for that too: whoever writes a
+    /// template wants to see it before a machine is at stake.
     pub(super) fn preview_template(&self, scene: &Scene, template: &str, secrets: Secrets) -> Told<String> {
-        let context = scene.context(Pass { token: None, session: None }, secrets);
+        let mut context = scene.context(Pass { token: None, session: None }, secrets);
+        if scene.host.build.is_none() {
+            context["build"] = json!({ "id": "BUILD", "kind": BuildKind::Reinstall, "attempt": 1 });
+        }
         Ok(self.templates.catalog().render(template, &context).map_err(Refusal::Template)?)
     }
 

@@ -13,11 +13,12 @@ check() {
     fi
 }
 
-# refused CMD… - true when CMD fails by itself (not by running out of time)
+# refused CMD… - true when CMD says no: not when it runs out of time, and not when it or a part of it is not there
 refused() {
-    local rc=0
-    "$@" || rc=$?
-    [ "$rc" != 0 ] && [ "$rc" != 124 ] && [ "$rc" != 127 ]
+    local rc=0 said
+    said=$("$@" 2>&1) || rc=$?
+    printf '%s\n' "$said"
+    [[ $said != *"No module named"* ]] && [ "$rc" != 0 ] && [ "$rc" != 124 ] && [ "$rc" != 127 ]
 }
 
 # summary - the closing line; returns 1 when a check failed

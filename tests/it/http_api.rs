@@ -332,6 +332,17 @@ async fn explain_and_preview_change_nothing() {
 }
 
 #[tokio::test]
+async fn a_document_is_previewed_before_there_is_a_build() {
+    let site = Site::new().await;
+    let templates = site.house.config.paths.templates.clone().unwrap();
+    std::fs::write(templates.join("answer.cfg"), "{{ build.kind }} {{ build.id }} {{ build.attempt }}\n").unwrap();
+    site.house.templates.reload().unwrap();
+    assert!(site.house.find("n1").unwrap().build.is_none());
+    let preview = site.get("/hosts/n1/preview/answer").await;
+    assert_eq!((preview.status, preview.text.as_str()), (200, "reinstall BUILD 1\n"));
+}
+
+#[tokio::test]
 async fn a_document_that_was_served_is_kept_for_admins() {
     let site = Site::new().await;
     let pass = site.enable().await;
