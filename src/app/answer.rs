@@ -90,6 +90,9 @@ pub enum Refusal {
         /// The state that would begin.
         state: &'static str,
     },
+    /// It is asked for too often.
+    #[error("this is asked for more often than any machine needs; what is too much is not answered")]
+    TooOften,
     /// The record may not go.
     #[error("{0}")]
     Keep(Keep),
@@ -125,6 +128,7 @@ impl Refusal {
             Self::Template(_) => "template",
             Self::Closed(_) => "closed",
             Self::NoLiveImage { .. } => "no_live_image",
+            Self::TooOften => "too_often",
             Self::Keep(keep) => keep.code(),
             Self::InUse { .. } => "in_use",
         }

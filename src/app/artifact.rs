@@ -9,6 +9,7 @@ use super::{
     Failure, Fault, House, Refusal, Told,
     draft::Draft,
     house::{Pen, Saved},
+    pace::Key,
 };
 use crate::{
     model::{Actor, ArtifactRef, Host, HostId, LoopPolicy, Reached, SessionId, Stage, What},
@@ -23,6 +24,7 @@ pub struct Fetch {
     host: HostId,
     session: Option<SessionId>,
     size_bytes: u64,
+    peer: Ipv4Addr,
 }
 
 /// How a fetch ended.
@@ -45,7 +47,7 @@ impl House {
             self.may_fetch(host, artifact, session, peer).await?;
         }
         let opened = self.artifacts.file(artifact).map_err(|fault| refuse(artifact, fault))?;
-        let fetch = host.map(|host| Fetch { artifact: artifact.clone(), host: host.id, session, size_bytes: opened.size_bytes });
+        let fetch = host.map(|host| Fetch { artifact: artifact.clone(), host: host.id, session, size_bytes: opened.size_bytes, peer });
         Ok((opened, fetch))
     }
 
@@ -74,6 +76,9 @@ impl House {
 
     /// Shows how far a long fetch is, for whoever watches. Evidence only: it changes nothing and waits for nobody.
     pub async fn fetch_progress(&self, fetch: &Fetch, sent_bytes: u64) -> Told<()> {
+        if !self.paces(Key::File(fetch.peer, fetch.host)) {
+            return Ok(());
+        }
         let Some(host) = self.store.host(fetch.host)? else { return Ok(()) };
         let what = transfer(fetch, "progress", sent_bytes);
         let percent = sent_bytes.saturating_mul(100).checked_div(fetch.size_bytes).unwrap_or(100);
@@ -85,6 +90,9 @@ impl House {
 
     /// Records how a fetch ended; the last of kernel and initrds moves the build.
     pub async fn fetch_ended(&self, fetch: &Fetch, end: FetchEnd) -> Told<()> {
+        if !self.paces(Key::File(fetch.peer, fetch.host)) {
+            return Ok(());
+        }
         let find = |house: &Self| house.find(&fetch.host.to_string());
         self.draft(&Actor::Host { mac: None, proven: false }, find, |draft| match end {
             FetchEnd::Broken { sent_bytes } => {

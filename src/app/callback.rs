@@ -3,7 +3,7 @@
 //! Idempotent: the same word twice changes nothing the second time. A callback for an older build is recorded, answered, and changes nothing.
 //! Its effect is durable before it is answered.
 
-use super::{House, Refusal, Told, draft::Draft, house::Pen};
+use super::{House, Refusal, Told, draft::Draft, house::Pen, pace::Key};
 use crate::{
     model::{Actor, BuildId, Callback, Host, LoopPolicy, Report, SessionId, Stage, Token, What},
     rules::{lifecycle::Event, session::Sign},
@@ -25,17 +25,21 @@ impl House {
     /// Takes a callback in.
     pub async fn callback(&self, token: &Token, session: Option<SessionId>, callback: &Callback) -> Told<Heard> {
         let hash = token.hash();
-        if self.store.host_by_token(&hash)?.is_none() {
+        let Some(host) = self.store.host_by_token(&hash)? else {
             return self.late_callback(token, callback).await;
+        };
+        let is_calm = self.paces(Key::Report(host.id));
+        if !is_calm && !is_verdict(&callback.report) {
+            return Err(Refusal::TooOften.into());
         }
         let find = |house: &Self| {
             let host = house.store.host_by_token(&hash)?;
             host.ok_or_else(|| Refusal::Unknown { noun: "token", name: "…".into() }.into())
         };
-        self.draft(&Actor::Host { mac: None, proven: true }, find, |draft| Ok(self.hear(draft, session, callback))).await
+        self.draft(&Actor::Host { mac: None, proven: true }, find, |draft| Ok(self.hear(draft, session, callback, is_calm))).await
     }
 
-    fn hear(&self, draft: &mut Draft<'_>, session: Option<SessionId>, callback: &Callback) -> Heard {
+    fn hear(&self, draft: &mut Draft<'_>, session: Option<SessionId>, callback: &Callback, is_calm: bool) -> Heard {
         let Some(build) = draft.host.build.as_ref().map(|build| build.id) else {
             return Heard { applied: false, why: Some("the host has no build".into()) };
         };
@@ -50,6 +54,10 @@ impl House {
                 Err(why) => heard.why = Some(why.to_string()),
             }
         }
+        if !is_calm && !heard.applied {
+            draft.forget();
+            return heard;
+        }
         let said = callback.text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("");
         let outcome = heard.why.clone().unwrap_or_else(|| if heard.applied { "applied".into() } else { "known already".into() });
         let text = format!("{}: {outcome}{}{}", word(&callback.report), if said.is_empty() { "" } else { " — " }, clip(said));
@@ -62,6 +70,9 @@ impl House {
         let Some((host, build)) = self.store.build_by_token(&token.hash()).await? else {
             return Err(Refusal::Unknown { noun: "token", name: "…".into() }.into());
         };
+        if !self.paces(Key::Report(host)) {
+            return Err(Refusal::TooOften.into());
+        }
         let why = format!("build {} is over and another one took its place; recorded, nothing changed", build.id);
         let mut fact = Pen::new(Actor::Host { mac: None, proven: true }, self.now())
             .write(What::Callback { report: word(&callback.report), applied: false }, format!("{}: {why}", word(&callback.report)));
@@ -70,6 +81,11 @@ impl House {
         self.record(vec![fact]).await?;
         Ok(Heard { applied: false, why: Some(why) })
     }
+}
+
+/// What a build's end hangs on is heard however often it is said.
+const fn is_verdict(report: &Report) -> bool {
+    matches!(report, Report::Built | Report::Failed | Report::FirstBoot)
 }
 
 fn progress(stage: Stage) -> Report {

@@ -11,6 +11,7 @@ use super::{
     Fault, House, Refusal, Told,
     draft::Draft,
     house::{Saved, TRIES},
+    pace::Key,
     scene::{Pass, Scene, Secrets},
     script::reason,
 };
@@ -59,6 +60,9 @@ impl House {
     pub async fn document(&self, ask: &DocumentAsk) -> Told<Document> {
         for _ in 0..TRIES {
             let host = self.owner(&ask.token).await?;
+            if !self.paces(Key::Document(ask.peer, host.id)) {
+                return Err(Refusal::TooOften.into());
+            }
             let scene = self.scene(host.clone(), Some(ask.server), Some(ask.peer))?;
             let mut draft = Draft::of(self, host, Actor::Host { mac: None, proven: true }, scene.now);
             let told = self.tell_document(ask, &scene, &mut draft).await;
@@ -112,8 +116,10 @@ impl House {
 
     /// Journals a refused fetch, once in a session: installers retry at once.
     pub(super) fn note_refusal(&self, draft: &mut Draft<'_>, session: Option<SessionId>, refusal: &Refusal, name: &str) {
-        let again = draft.observe(&Sign::Refused { session }, crate::model::LoopPolicy::Warn).again;
-        if !again {
+        let before = draft.host.clone();
+        if draft.observe(&Sign::Refused { session }, crate::model::LoopPolicy::Warn).again {
+            draft.host = before;
+        } else {
             draft.note(What::Refused { why: refusal.code().into() }, format!("{name} was refused: {refusal}"));
         }
     }

@@ -113,9 +113,13 @@ impl<'h> Draft<'h> {
     }
 
     /// Makes it real, if the host is still as it was read.
-    pub async fn save(self) -> Result<Saved, Fault> {
+    pub async fn save(mut self) -> Result<Saved, Fault> {
         if self.host == *self.seen && self.facts.is_empty() {
             return Ok(Saved::Done(Vec::new()));
+        }
+        if self.facts.is_empty() {
+            // A session that was only heard of, a boot that was excused: every change of a host has a line.
+            self.note(What::Seen { protocol: "http".into() }, "it asked, and its boot session was brought up to date");
         }
         let deleted = if self.purged { vec![self.seen.id] } else { Vec::new() };
         let next = (!self.purged).then_some(self.host);

@@ -4,7 +4,12 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Fault, metrics::Metrics, templates::Templates};
+use super::{
+    Fault,
+    metrics::Metrics,
+    pace::{Key, Pace},
+    templates::Templates,
+};
 use crate::{
     config::Config,
     model::{Actor, BuildId, Entry, Fact, Host, HostId, Mac, SessionId, Timestamp, What},
@@ -38,6 +43,8 @@ pub struct House {
     pub metrics: Metrics,
     /// Deadlines.
     pub times: Times,
+    /// How fast each peer asks.
+    pub pace: Mutex<Pace>,
 }
 
 /// What became of a conditional save.
@@ -85,6 +92,11 @@ impl House {
         }))
         .await?;
         heard.try_recv().map_err(|_| Fault::Store(StoreFault::Closed))
+    }
+
+    /// Whether this peer asks no faster than a machine has reason to.
+    pub fn paces(&self, key: Key) -> bool {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner).admits(key, self.now())
     }
 
     /// Saves `next` with what else belongs to the same transaction, if the host is still as `seen`.

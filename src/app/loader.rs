@@ -8,7 +8,7 @@ use std::{net::Ipv4Addr, sync::Arc};
 
 use bytes::Bytes;
 
-use super::{House, Refusal, Told, draft::Draft, house::Pen};
+use super::{House, Refusal, Told, draft::Draft, house::Pen, pace::Key};
 use crate::{
     model::{Actor, Arch, Firmware, Host, LoopPolicy, Mac, Plan, Stage, Transport, What},
     rules::{boot, lifecycle, session::Sign, transfer},
@@ -116,6 +116,9 @@ impl House {
 
     async fn loader_arrived(&self, ask: &LoaderAsk, claimed: Option<Mac>, text: String) -> Told<()> {
         let Some(host) = self.loading_host(ask.peer, claimed)? else { return Ok(()) };
+        if !self.paces(Key::File(ask.peer, host.id)) {
+            return Ok(());
+        }
         let find = |house: &Self| house.find(&host.id.to_string());
         self.draft(&loading_actor(), find, |draft| {
             let is_loader = is_started(&ask.name) || draft.host.loader.as_ref().is_some_and(|chosen| chosen.as_ref() == ask.name);
@@ -134,6 +137,9 @@ impl House {
     /// Evidence that changes no host.
     async fn note_loader(&self, ask: &LoaderAsk, claimed: Option<Mac>, what: What, text: String) -> Told<()> {
         let Some(host) = self.loading_host(ask.peer, claimed)? else { return Ok(()) };
+        if !self.paces(Key::File(ask.peer, host.id)) {
+            return Ok(());
+        }
         let fact = Pen::new(loading_actor(), self.now()).of(&host).write(what, text);
         Ok(self.record(vec![fact]).await?)
     }

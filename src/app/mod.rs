@@ -19,6 +19,7 @@ pub mod journal;
 pub mod loader;
 pub mod metrics;
 pub mod offer;
+pub mod pace;
 pub mod preflight;
 pub mod scene;
 pub mod script;

@@ -6,7 +6,6 @@
 
 mod desk;
 mod host;
-mod pace;
 
 use std::{
     net::{Ipv4Addr, SocketAddrV4},
@@ -17,7 +16,7 @@ use async_trait::async_trait;
 
 pub use desk::Desk;
 
-use super::{Told, house::Pen};
+use super::{Told, house::Pen, pace::Key};
 use crate::{
     model::{Actor, Fact, Lease, Network, Timestamp, What},
     rules::{
@@ -153,7 +152,7 @@ impl Desk {
     /// The answer and the address of ours that it is sent from.
     async fn answer(&self, ask: &OfferAsk, probe: &dyn Probe) -> Told<Result<(Answer, Ipv4Addr), Silence>> {
         let case = self.load(ask)?;
-        if !self.paces(case.request().mac, case.now) {
+        if !self.house.paces(Key::Client(case.request().mac)) {
             let facts = self.remark(&case, &case.pen(), &Silence::Flood, false).into_iter().collect();
             self.write(facts, None).await?;
             return Ok(Err(Silence::Flood));

@@ -63,7 +63,7 @@ impl House {
         let token = scene.host.open_build().map(|build| self.keys.build_token(build.id));
         let context = scene.context(Pass { token: token.as_ref(), session: None }, Secrets::Shown);
         if let Some(args) = &profile.args
-            && let Err(fault) = catalog.render_text(&format!("args of profile {}", profile.name), args, &context)
+            && let Err(fault) = catalog.render_args(&format!("args of profile {}", profile.name), args, &context)
         {
             all.broken.push(("kernel arguments".into(), fault));
         }

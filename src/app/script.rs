@@ -8,9 +8,10 @@ use std::{net::Ipv4Addr, sync::Arc};
 use serde_json::{Value, json};
 
 use super::{
-    Failure, House, Told,
+    Failure, House, Refusal, Told,
     draft::Draft,
     house::{Pen, Saved, TRIES},
+    pace::Key,
     scene::{Pass, Scene, Secrets},
 };
 use crate::{
@@ -59,14 +60,25 @@ impl House {
     pub async fn script(&self, ask: &ScriptAsk) -> Script {
         let told = self.script_or_failure(ask).await;
         told.unwrap_or_else(|failure| {
-            tracing::error!(peer = %ask.peer, mac = ?ask.mac, why = %failure, "no script could be made");
+            match &failure {
+                Failure::Refusal(Refusal::TooOften) => {
+                    self.metrics.connection_refused("boot", Refusal::TooOften.code());
+                    tracing::debug!(peer = %ask.peer, mac = ?ask.mac, "a script is asked for too often");
+                }
+                _ => tracing::error!(peer = %ask.peer, mac = ?ask.mac, why = %failure, "no script could be made"),
+            }
             self.excuse(ask, &failure)
         })
     }
 
     async fn script_or_failure(&self, ask: &ScriptAsk) -> Told<Script> {
-        for _ in 0..TRIES {
-            let (host, doubt) = match self.identify(ask)? {
+        for attempt in 0..TRIES {
+            let who = self.identify(ask)?;
+            let whose = if let Who::Known { host, .. } = &who { Some(host.id) } else { None };
+            if attempt == 0 && !self.paces(Key::Script(ask.peer, whose)) {
+                return Err(Refusal::TooOften.into());
+            }
+            let (host, doubt) = match who {
                 Who::Stranger => return self.script_for_stranger(ask).await,
                 Who::Known { host, doubt } => (host, doubt),
             };
@@ -199,7 +211,8 @@ impl House {
         let query = session.map_or_else(String::new, |session| format!("?s={session}"));
         let url = |file: &crate::model::ArtifactRef| format!("{}/artifact/{file}{query}", scene.url);
         let label = format!("args of profile {}", profile.name);
-        let args = catalog.render_text(&label, profile.args.as_deref().unwrap_or(""), context).map_err(|fault| fault.to_string())?;
+        let written = profile.args.as_deref().unwrap_or("");
+        let args = catalog.render_args(&label, written, context).map_err(|fault| fault.to_string())?;
         let initrds: Vec<_> =
             profile.initrds.iter().enumerate().map(|(index, file)| json!({ "name": format!("initrd{index}"), "url": url(file) })).collect();
         let callback = context["callback"].as_str().unwrap_or_default();

@@ -85,6 +85,7 @@ pub async fn open_in(config: Config, world: Arc<dyn World>) -> Result<House, Sta
         loaders: Loaders::find(&config.paths.loaders),
         metrics: Metrics::new(),
         times: Times::default(),
+        pace: Mutex::default(),
         store,
         world,
         config,

@@ -45,7 +45,12 @@ pub fn tail(text: &str) -> String {
     }
     let kept = &text[start..];
     let whole_line = if start > 0 { kept.find('\n').filter(|at| *at < 1024).map_or(0, |at| at + 1) } else { 0 };
-    kept[whole_line..].to_owned()
+    legible(&kept[whole_line..])
+}
+
+/// Without what would command the terminal of whoever reads it; line ends of every kind become one.
+fn legible(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\r', "\n").chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
 }
 
 fn progress(word: &str) -> Report {

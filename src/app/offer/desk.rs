@@ -12,7 +12,7 @@ use std::{
 use jiff::SignedDuration;
 use tokio::sync::broadcast::{Receiver, error::TryRecvError};
 
-use super::{Case, pace::Pace};
+use super::Case;
 use crate::{
     app::{House, Told, house::Pen, script::Who},
     model::{Actor, Entry, Host, HostId, IssueKind, Mac, Timestamp, What},
@@ -34,7 +34,6 @@ pub struct Desk {
     pub(super) house: Arc<House>,
     reserved: Mutex<Reserved>,
     remarks: Mutex<HashMap<(Mac, &'static str), Timestamp>>,
-    pace: Mutex<Pace>,
     swept: Mutex<Timestamp>,
 }
 
@@ -52,7 +51,7 @@ impl Desk {
     pub fn new(house: Arc<House>) -> Self {
         let reserved = Reserved { heard: house.store.follow(), is_stale: true, of: Arc::default() };
         let swept = Mutex::new(house.now());
-        Self { house, reserved: Mutex::new(reserved), remarks: Mutex::default(), pace: Mutex::default(), swept }
+        Self { house, reserved: Mutex::new(reserved), remarks: Mutex::default(), swept }
     }
 
     /// Which host reserves which address, as the store has it now.
@@ -88,11 +87,6 @@ impl Desk {
             remarks.insert((mac, word), now);
         }
         room
-    }
-
-    /// Whether this client asks no faster than a client has reason to.
-    pub(super) fn paces(&self, mac: Mac, now: Timestamp) -> bool {
-        self.pace.lock().unwrap_or_else(PoisonError::into_inner).admits(mac, now)
     }
 
     /// The host that asks, and why what it shows contradicts itself, if it does.

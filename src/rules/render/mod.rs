@@ -71,6 +71,22 @@ impl Catalog {
         rendered.map_err(|error| fault::locate(label, text, &error, &self.sources))
     }
 
+    /// The same for a kernel's arguments on a line of an iPXE script: no value may become a command or be expanded there.
+    pub fn render_args(&self, label: &str, text: &str, context: &serde_json::Value) -> Result<String, TemplateFault> {
+        let rendered = self.render_text(label, text, context)?;
+        match plain::kernel_args(text, &rendered) {
+            Ok(()) => Ok(rendered),
+            Err(message) => Err(TemplateFault {
+                template: label.to_owned(),
+                line: 0,
+                column: 0,
+                rule: "ipxe-args".to_owned(),
+                message,
+                hint: "Take it out of the parameter.".to_owned(),
+            }),
+        }
+    }
+
     /// Every name, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.sources.keys().map(String::as_str)

@@ -1,4 +1,4 @@
-//! The script of last resort: what an iPXE client gets when not even the fault template renders.
+//! What goes into iPXE scripts beside templates: the script of last resort, and a kernel's arguments.
 //!
 //! A broken template must never end in half a script, an HTTP error that drops the client to its next boot entry, or silence. It uses
 //! no template and cannot fail.
@@ -16,6 +16,18 @@ pub fn fault_script(reason: &str, retry: &str, secs: u32) -> String {
     )
 }
 
+/// A kernel's arguments as they were rendered, unless a value brought something that iPXE would carry out: a `||` or `&&` begins another
+/// command, a `${` that the author did not write is expanded on the machine. iPXE has no quoting, so there is nothing to make of it.
+pub fn kernel_args(written: &str, rendered: &str) -> Result<(), String> {
+    if let Some(word) = rendered.split_whitespace().find(|word| matches!(*word, "||" | "&&")) {
+        return Err(format!("a value brings the word {word}, after which iPXE would read another command"));
+    }
+    if rendered.matches("${").count() > written.matches("${").count() {
+        return Err("a value brings a ${, which iPXE would expand".to_owned());
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -26,5 +38,14 @@ mod tests {
         let script = fault_script("ipxe/fault.ipxe:1:2: `x` has no value\n${reboot} ; reboot", "http://192.0.2.1/boot.ipxe?mac=a&s=b", 30);
         assert_eq!(lint::document("ipxe/fault.ipxe", &script), []);
         assert!(script.contains("echo Reason: $ {reboot} ';' reboot\n"), "{script}");
+    }
+
+    #[test]
+    fn only_what_the_author_wrote_is_expanded_and_nothing_ends_the_command() {
+        let args = |written: &str, rendered: &str| kernel_args(written, rendered).is_ok();
+        assert!(args("a=${netX/mac} b={{ x }}", "a=${netX/mac} b=1|2||3"));
+        assert!(!args("b={{ x }}", "b=${shell}"));
+        assert!(!args("b={{ x }}", "b=1 || shell"));
+        assert!(!args("b={{ x }}", "b=1\n&&\nshell"));
     }
 }

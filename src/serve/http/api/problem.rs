@@ -119,6 +119,7 @@ impl From<Refusal> for Problem {
             Refusal::Template(fault) => say(StatusCode::UNPROCESSABLE_ENTITY, "correct the template at that place").with("template", fault),
             Refusal::Closed(_) => say(StatusCode::CONFLICT, "enable a build first"),
             Refusal::NoLiveImage { .. } => say(StatusCode::CONFLICT, "there is no live image yet; `adopt` takes a host over as it is"),
+            Refusal::TooOften => say(StatusCode::TOO_MANY_REQUESTS, "wait a moment and repeat"),
             Refusal::Keep(Keep::State { .. }) => say(StatusCode::CONFLICT, "release or decommission the host first"),
             Refusal::Keep(Keep::Held { .. }) => say(StatusCode::LOCKED, "take the hold away first: `unprotect`, or `unfreeze` by an admin"),
             Refusal::Keep(Keep::Unconfirmed { .. }) => say(StatusCode::PRECONDITION_REQUIRED, "repeat with `confirm` = the host's name"),

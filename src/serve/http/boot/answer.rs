@@ -27,6 +27,7 @@ pub(super) fn status(failure: &Failure) -> StatusCode {
             // A secret that opens nothing is no missing page.
             Refusal::Unknown { noun: "token", .. } | Refusal::Role { .. } => StatusCode::FORBIDDEN,
             Refusal::Unknown { .. } => StatusCode::NOT_FOUND,
+            Refusal::TooOften => StatusCode::TOO_MANY_REQUESTS,
             Refusal::Template(_) | Refusal::Invalid { .. } | Refusal::Preflight(_) | Refusal::Site(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Refusal::Lifecycle(why) => match why.kind() {
                 WhyKind::Forbidden => StatusCode::FORBIDDEN,
@@ -50,7 +51,7 @@ pub(super) fn say(failure: &Failure) -> Response {
         tracing::error!(%fault, "a machine could not be answered");
     }
     let mut response = (status, format!("{failure}\n")).into_response();
-    if status == StatusCode::SERVICE_UNAVAILABLE {
+    if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_SECS));
     }
     response

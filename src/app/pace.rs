@@ -1,0 +1,114 @@
+//! How fast one machine may ask: so that one peer, whatever it sends, cannot fill the journal or keep the store from the others.
+//!
+//! A bucket for each peer, refilled with time. Its size is far above what firmware and installers do in a boot, so nobody honest
+//! ever meets the bottom. Only buckets that are not full are kept.
+
+use std::{collections::HashMap, net::Ipv4Addr};
+
+use crate::model::{HostId, Mac, Timestamp};
+
+/// How much at once, and how much a second after that.
+#[derive(Debug, Clone, Copy)]
+pub struct Budget {
+    burst: f64,
+    rate: f64,
+}
+
+/// DHCP packets of one client: firmware sends a handful in a boot.
+pub const PACKETS: Budget = Budget { burst: 40.0, rate: 4.0 };
+/// Scripts for one machine, or for the strangers at one address.
+pub const SCRIPTS: Budget = Budget { burst: 40.0, rate: 4.0 };
+/// Documents for one machine: anaconda repeats a refused fetch at once, for three minutes.
+pub const DOCUMENTS: Budget = Budget { burst: 200.0, rate: 10.0 };
+/// Reports of one build: an installer's webhooks come in heaps.
+pub const REPORTS: Budget = Budget { burst: 400.0, rate: 20.0 };
+/// Files of one machine that leave a line in the journal: an installation from a tree fetches thousands, and the first ones tell.
+pub const FILES: Budget = Budget { burst: 400.0, rate: 10.0 };
+
+/// Whom a bucket is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Key {
+    /// A DHCP client.
+    Client(Mac),
+    /// Somebody at an address who asks for the script of this host, or of nobody recorded.
+    Script(Ipv4Addr, Option<HostId>),
+    /// Somebody at an address with a token of this host.
+    Document(Ipv4Addr, HostId),
+    /// The installer of this host.
+    Report(HostId),
+    /// Files of this host.
+    File(Ipv4Addr, HostId),
+}
+
+impl Key {
+    const fn budget(&self) -> Budget {
+        match self {
+            Self::Client(_) => PACKETS,
+            Self::Script(..) => SCRIPTS,
+            Self::Document(..) => DOCUMENTS,
+            Self::Report(_) => REPORTS,
+            Self::File(..) => FILES,
+        }
+    }
+}
+
+/// Buckets remembered at once. With more of them somebody invents addresses, which no bucket helps against.
+const MOST: usize = 8192;
+
+/// Every peer's bucket.
+#[derive(Debug, Default)]
+pub struct Pace(HashMap<Key, (f64, Timestamp)>);
+
+impl Pace {
+    /// Takes one request's worth; `false` when the bucket is empty.
+    pub fn admits(&mut self, key: Key, now: Timestamp) -> bool {
+        if self.0.len() >= MOST && !self.0.contains_key(&key) {
+            self.0.retain(|key, bucket| filled(*bucket, key.budget(), now) < key.budget().burst);
+            if self.0.len() >= MOST {
+                return true;
+            }
+        }
+        let budget = key.budget();
+        let bucket = self.0.entry(key).or_insert((budget.burst, now));
+        let left = filled(*bucket, budget, now);
+        *bucket = (if left >= 1.0 { left - 1.0 } else { left }, now);
+        left >= 1.0
+    }
+}
+
+/// What is in the bucket now. A clock that was set back fills nothing.
+fn filled((left, at): (f64, Timestamp), budget: Budget, now: Timestamp) -> f64 {
+    (left + now.duration_since(at).as_secs_f64().max(0.0) * budget.rate).min(budget.burst)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millisecond(1_800_000_000_000 + millis).unwrap()
+    }
+
+    fn client(number: u32) -> Key {
+        let [a, b, c, d] = number.to_be_bytes();
+        Key::Client(Mac::from_octets([0x52, 0x54, a, b, c, d]).unwrap())
+    }
+
+    #[test]
+    fn a_client_that_floods_is_slowed_down_and_no_other() {
+        let mut pace = Pace::default();
+        let admitted = (0..1000).filter(|_| pace.admits(client(1), at(0))).count();
+        assert_eq!(admitted, 40);
+        assert!(pace.admits(client(2), at(0)));
+        assert_eq!((0..100).filter(|n| pace.admits(client(1), at(n * 10))).count(), 3, "a second later: the rate and no more");
+        assert_eq!((0..100).filter(|_| pace.admits(client(1), at(60_000))).count(), 40);
+        assert!(!pace.admits(client(1), at(0)), "a clock that is set back gives nothing away");
+    }
+
+    #[test]
+    fn invented_clients_do_not_grow_it_without_bound() {
+        let mut pace = Pace::default();
+        assert!((0..20_000).all(|number| pace.admits(client(number), at(0))));
+        assert!(pace.0.len() <= MOST);
+    }
+}
