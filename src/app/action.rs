@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{House, Refusal, Told, hosts::check_version};
+use super::{House, Refusal, Told, answer::is_version};
 use crate::{
     model::{Actor, Host, Then, Timestamp},
     rules::lifecycle::{Event, NewLive},
@@ -74,7 +74,7 @@ impl House {
         let event = self.event_of(verb, words)?;
         let find = |house: &Self| house.find(key);
         self.draft(actor, find, |draft| {
-            check_version(&draft.seen, version)?;
+            is_version(&draft.seen, version)?;
             draft.event(&event).map_err(Refusal::Lifecycle)?;
             self.live_image_or_refusal(&draft.seen, &draft.host).inspect_err(|_| draft.forget())?;
             Ok(())
