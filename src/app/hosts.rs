@@ -11,7 +11,6 @@ use super::{
     answer::is_version,
     house::{Pen, TRIES},
 };
-pub use crate::rules::sitefile::SiteHost as Description;
 use crate::{
     model::{Actor, Host, HostId, HostName, Mac, What},
     rules::{

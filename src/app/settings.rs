@@ -43,17 +43,17 @@ impl House {
             Edit::Network(network) => Site { networks: vec![network], ..Site::default() },
             Edit::Profile(profile) => Site { profiles: vec![profile], ..Site::default() },
             Edit::Globals(params) => Site { globals: Some(params), ..Site::default() },
-            Edit::NoNetwork(name) => return self.remove_noun(actor, name, without_network).await,
-            Edit::NoProfile(name) => return self.remove_noun(actor, name, without_profile).await,
+            Edit::NoNetwork(name) => return self.remove_noun(actor, "network", name, without_network).await,
+            Edit::NoProfile(name) => return self.remove_noun(actor, "profile", name, without_profile).await,
         };
         self.lay(actor, "", move |_| Ok(site)).await.map(drop)
     }
 
-    async fn remove_noun(&self, actor: &Actor, name: Name, without: fn(&View<'_>, &Name) -> Result<(&'static str, Settings), Refusal>) -> Told<()> {
+    async fn remove_noun(&self, actor: &Actor, noun: &'static str, name: Name, without: Without) -> Told<()> {
         let pen = Pen::new(actor.clone(), self.now());
         self.change(move |view| match without(view, &name) {
             Err(refusal) => (Writes::default(), Err(Failure::from(refusal))),
-            Ok((noun, settings)) => {
+            Ok(settings) => {
                 let facts = vec![pen.write(noted(noun, &name, "deleted"), format!("{noun} {name} deleted"))];
                 (Writes { settings: Some(settings), facts, ..Writes::default() }, Ok(()))
             }
@@ -115,18 +115,21 @@ fn noted(noun: &str, name: &Name, verb: &str) -> What {
     What::Settings { noun: noun.into(), name: name.to_string(), verb: verb.into() }
 }
 
-fn without_network(view: &View<'_>, name: &Name) -> Result<(&'static str, Settings), Refusal> {
+/// The settings without one noun, or why it stays.
+type Without = fn(&View<'_>, &Name) -> Result<Settings, Refusal>;
+
+fn without_network(view: &View<'_>, name: &Name) -> Result<Settings, Refusal> {
     let mut settings = Settings::clone(view.settings());
     remove(&mut settings.networks, "network", name)?;
     unused("network", name, user_of_network(view, name))?;
-    Ok(("network", settings))
+    Ok(settings)
 }
 
-fn without_profile(view: &View<'_>, name: &Name) -> Result<(&'static str, Settings), Refusal> {
+fn without_profile(view: &View<'_>, name: &Name) -> Result<Settings, Refusal> {
     let mut settings = Settings::clone(view.settings());
     remove(&mut settings.profiles, "profile", name)?;
     unused("profile", name, user_of_profile(view, name))?;
-    Ok(("profile", settings))
+    Ok(settings)
 }
 
 fn remove<T>(map: &mut BTreeMap<Name, Arc<T>>, noun: &'static str, name: &Name) -> Result<(), Refusal> {
