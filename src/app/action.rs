@@ -1,15 +1,15 @@
 //! An operator's verb on a host: every transition of the lifecycle that somebody asks for, and the holds.
 //!
 //! The verbs are words of the API and the command line; what they may do is `rules::lifecycle`'s to say. A verb that would need the live image is
-//! refused while there is none: a host must never wait for an image that does not come.
+//! refused while there is none.
 
 use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{House, Refusal, Told, hosts::check_version};
+use super::{House, Refusal, Told, answer::is_version};
 use crate::{
-    model::{Actor, Host, Lifecycle, Then, Timestamp},
+    model::{Actor, Host, Then, Timestamp},
     rules::lifecycle::{Event, NewLive},
 };
 
@@ -74,18 +74,13 @@ impl House {
         let event = self.event_of(verb, words)?;
         let find = |house: &Self| house.find(key);
         self.draft(actor, find, |draft| {
-            check_version(&draft.seen, version)?;
+            is_version(&draft.seen, version)?;
             draft.event(&event).map_err(Refusal::Lifecycle)?;
             self.live_image_or_refusal(&draft.seen, &draft.host).inspect_err(|_| draft.forget())?;
             Ok(())
         })
         .await?;
         self.find(key)
-    }
-
-    fn live_image_or_refusal(&self, seen: &Host, next: &Host) -> Result<(), Refusal> {
-        let needs = matches!(next.lifecycle, Lifecycle::Registering | Lifecycle::UsedRegistering | Lifecycle::Cleaning { .. });
-        if needs && seen.lifecycle != next.lifecycle { Err(Refusal::NoLiveImage { state: next.lifecycle.word() }) } else { Ok(()) }
     }
 
     fn event_of(&self, verb: &str, words: &Words) -> Result<Event, Refusal> {

@@ -4,7 +4,7 @@
 //! share a path: an edge maps each once, in one exhaustive `match`.
 
 use crate::{
-    model::{BuildId, Role, TemplateFault},
+    model::{BuildId, Host, Role, TemplateFault},
     rules::{lifecycle::Why, preflight::Finding, removal::Keep, sitefile::Invalid},
     store::StoreFault,
 };
@@ -106,6 +106,14 @@ pub enum Refusal {
         /// By whom.
         by: String,
     },
+}
+
+/// `If-Match` holds, if it was given.
+pub fn is_version(host: &Host, want: Option<u64>) -> Result<(), Refusal> {
+    match want {
+        Some(want) if want != host.version => Err(Refusal::Version { have: host.version, want }),
+        _ => Ok(()),
+    }
 }
 
 /// A refusal of what was sent.

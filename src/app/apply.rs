@@ -1,6 +1,7 @@
-//! A whole site in one document: networks, profiles and hosts, laid over what there is, in one transaction or not at all.
+//! A site laid over what there is, in one transaction or not at all: a whole document, or one network, profile or host (`hosts`, `settings`).
 //!
-//! The same plan is shown by a dry run and carried out. What is not named stays, unless the document says `prune`.
+//! The same plan is shown by a dry run and carried out; whether it fits is `rules::sitefile`'s to say. What is not named stays, unless a
+//! document says `prune`.
 
 use std::sync::Arc;
 
@@ -8,12 +9,13 @@ use serde_json::Value;
 
 use super::{Failure, House, Refusal, Told, house::Pen};
 use crate::{
-    model::{Actor, Host, HostId, Timestamp, What},
+    model::{Actor, Host, HostId, HostName, What},
     rules::{
-        lifecycle::{self, Ask, Times},
-        sitefile::{self, Change, Current, Difference, Edit, Noun, Plan, Site},
+        lifecycle::{self, Ask},
+        sitefile::{self, Change, Current, Difference, Edit, Noun, Plan, Site, SiteHost},
     },
     store::{Settings, View, Writes},
+    world::World,
 };
 
 impl House {
@@ -27,15 +29,27 @@ impl House {
     /// Applies `document`; what was changed.
     pub async fn apply(&self, actor: &Actor, document: Value) -> Told<Vec<Difference>> {
         let site = sitefile::read(document).map_err(Refusal::Site)?;
-        let (actor, now, times) = (actor.clone(), self.now(), self.times.clone());
-        let ids: Vec<HostId> = site.hosts.iter().map(|_| self.world.host_id()).collect();
+        Ok(self.lay(actor, " by a site file", move |_| Ok(site)).await?.0)
+    }
+
+    /// Lays the site that `describe` makes over the present one: what was changed, and the hosts that were recorded. `via` ends the
+    /// journal's sentences.
+    pub(super) async fn lay(
+        &self,
+        actor: &Actor,
+        via: &'static str,
+        describe: impl FnOnce(&View<'_>) -> Result<Site, Refusal> + Send + 'static,
+    ) -> Told<(Vec<Difference>, Vec<HostId>)> {
+        let (actor, now, times, world) = (actor.clone(), self.now(), self.times.clone(), self.world.clone());
         self.change(move |view| {
             let hosts: Vec<Arc<Host>> = view.hosts().cloned().collect();
-            match plan(&site, view.settings(), &hosts) {
+            let planned = describe(view).map_err(Failure::Refusal).and_then(|site| plan(&site, view.settings(), &hosts));
+            match planned {
                 Err(failure) => (Writes::default(), Err(failure)),
                 Ok(plan) => {
-                    let writes = Writer { view, ids: ids.into_iter(), actor: &actor, now, times: &times }.write(&plan);
-                    (writes, Ok(plan.differences))
+                    let writer = Writer { view, world: &*world, via, ask: Ask { actor: &actor, now, times: &times }, born: Vec::new() };
+                    let (writes, born) = writer.write(&plan);
+                    (writes, Ok((plan.differences, born)))
                 }
             }
         })
@@ -49,16 +63,16 @@ fn plan(site: &Site, settings: &Settings, hosts: &[Arc<Host>]) -> Told<Plan> {
 }
 
 /// Turns a plan into rows and facts.
-struct Writer<'a, 'v, I> {
+struct Writer<'a, 'v> {
     view: &'a View<'v>,
-    ids: I,
-    actor: &'a Actor,
-    now: Timestamp,
-    times: &'a Times,
+    world: &'a dyn World,
+    via: &'static str,
+    ask: Ask<'a>,
+    born: Vec<HostId>,
 }
 
-impl<I: Iterator<Item = HostId>> Writer<'_, '_, I> {
-    fn write(mut self, plan: &Plan) -> Writes {
+impl Writer<'_, '_> {
+    fn write(mut self, plan: &Plan) -> (Writes, Vec<HostId>) {
         let mut writes = Writes::default();
         let mut settings = Settings::clone(self.view.settings());
         for (edit, difference) in plan.edits.iter().zip(&plan.differences) {
@@ -68,62 +82,74 @@ impl<I: Iterator<Item = HostId>> Writer<'_, '_, I> {
                 Edit::NoNetwork(name) => drop(settings.networks.remove(name)),
                 Edit::Profile(profile) => drop(settings.profiles.insert(profile.name.clone(), profile.clone())),
                 Edit::NoProfile(name) => drop(settings.profiles.remove(name)),
-                Edit::NewHost(_) | Edit::Host(..) | Edit::NoHost(_) => {
-                    self.host(edit, difference, &mut writes);
+                Edit::NewHost(name, wanted) => {
+                    self.record(name, wanted, &mut writes);
+                    continue;
+                }
+                Edit::Host(id, wanted) => {
+                    self.edit(*id, wanted, difference, &mut writes);
+                    continue;
+                }
+                Edit::NoHost(id) => {
+                    self.remove(*id, &mut writes);
                     continue;
                 }
             }
-            writes.facts.push(
-                Pen::new(self.actor.clone(), self.now).write(noted(difference), format!("by a site file: {} {}", difference.name, verb(difference))),
-            );
+            let which = match difference.noun {
+                Noun::Globals => "global parameters".to_owned(),
+                Noun::Network | Noun::Profile | Noun::Host => format!("{} {}", noun(difference), difference.name),
+            };
+            let text = format!("{which} {}{}", verb(difference), self.via);
+            writes.facts.push(self.pen().write(noted(difference), text));
         }
         if settings != **self.view.settings() {
             writes.settings = Some(settings);
         }
-        writes
+        (writes, self.born)
     }
 
-    fn host(&mut self, edit: &Edit, difference: &Difference, writes: &mut Writes) {
-        let pen = Pen::new(self.actor.clone(), self.now);
-        match edit {
-            Edit::NewHost(wanted) => {
-                let Some(id) = self.ids.next() else { return };
-                let ask = Ask { actor: self.actor, now: self.now, times: self.times };
-                let created = lifecycle::created(id, wanted.name.clone(), wanted.macs.clone().unwrap_or_default(), &ask);
-                let mut host = created.host;
-                wanted.apply_to(&mut host);
-                writes
-                    .facts
-                    .extend(created.notes.into_iter().map(|(what, text)| pen.clone().of(&host).write(what, format!("by a site file: {text}"))));
-                writes.hosts.push(host);
-            }
-            Edit::Host(id, wanted) => {
-                let Some(seen) = self.view.host(*id) else { return };
-                let mut host = Host::clone(seen);
-                wanted.apply_to(&mut host);
-                let fields: Vec<String> = difference.fields.iter().map(|field| field.path.clone()).collect();
-                let text = format!("edited by a site file: {}", fields.join(", "));
-                writes.facts.push(pen.of(&host).write(What::Edited { fields }, text));
-                writes.hosts.push(host);
-            }
-            Edit::NoHost(id) => {
-                let Some(seen) = self.view.host(*id) else { return };
-                writes.facts.push(pen.of(seen).write(What::Deleted, format!("{} removed by a site file", seen.name)));
-                writes.deleted.push(*id);
-            }
-            Edit::Globals(_) | Edit::Network(_) | Edit::NoNetwork(_) | Edit::Profile(_) | Edit::NoProfile(_) => {}
-        }
+    fn pen(&self) -> Pen {
+        Pen::new(self.ask.actor.clone(), self.ask.now)
+    }
+
+    fn record(&mut self, name: &HostName, wanted: &SiteHost, writes: &mut Writes) {
+        let created = lifecycle::created(self.world.host_id(), name.clone(), Vec::new(), &self.ask);
+        let mut host = created.host;
+        wanted.apply_to(&mut host);
+        let pen = self.pen().of(&host);
+        writes.facts.extend(created.notes.into_iter().map(|(what, text)| pen.write(what, format!("{text}{}", self.via))));
+        self.born.push(host.id);
+        writes.hosts.push(host);
+    }
+
+    fn edit(&self, id: HostId, wanted: &SiteHost, difference: &Difference, writes: &mut Writes) {
+        let Some(seen) = self.view.host(id) else { return };
+        let mut host = Host::clone(seen);
+        wanted.apply_to(&mut host);
+        let fields: Vec<String> = difference.fields.iter().map(|field| field.path.clone()).collect();
+        let text = format!("edited{}: {}", self.via, fields.join(", "));
+        writes.facts.push(self.pen().of(&host).write(What::Edited { fields }, text));
+        writes.hosts.push(host);
+    }
+
+    fn remove(&self, id: HostId, writes: &mut Writes) {
+        let Some(seen) = self.view.host(id) else { return };
+        writes.facts.push(self.pen().of(seen).write(What::Deleted, format!("{} removed{}", seen.name, self.via)));
+        writes.deleted.push(id);
     }
 }
 
-fn noted(difference: &Difference) -> What {
-    let noun = match difference.noun {
+const fn noun(difference: &Difference) -> &'static str {
+    match difference.noun {
         Noun::Globals => "global",
         Noun::Network => "network",
         Noun::Profile => "profile",
         Noun::Host => "host",
-    };
-    What::Settings { noun: noun.into(), name: difference.name.clone(), verb: verb(difference).into() }
+    }
+}
+
+fn noted(difference: &Difference) -> What {
+    What::Settings { noun: noun(difference).into(), name: difference.name.clone(), verb: verb(difference).into() }
 }
 
 const fn verb(difference: &Difference) -> &'static str {

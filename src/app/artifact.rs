@@ -42,22 +42,13 @@ pub enum FetchEnd {
 impl House {
     /// Opens a file of the shelf for whoever may have it. `Fetch` is there if a known host asks.
     pub async fn artifact(&self, artifact: &ArtifactRef, session: Option<SessionId>, peer: Ipv4Addr) -> Told<(Opened, Option<Fetch>)> {
-        let host = self.fetcher(session, peer)?;
+        let host = self.fetcher(session, peer, None)?;
         if let Some(host) = &host {
             self.may_fetch(host, artifact, session, peer).await?;
         }
         let opened = self.artifacts.file(artifact).map_err(|fault| refuse(artifact, fault))?;
         let fetch = host.map(|host| Fetch { artifact: artifact.clone(), host: host.id, session, size_bytes: opened.size_bytes, peer });
         Ok((opened, fetch))
-    }
-
-    /// Who fetches: by the session in the URL, else by the address we lent.
-    fn fetcher(&self, session: Option<SessionId>, peer: Ipv4Addr) -> Told<Option<Arc<Host>>> {
-        if let Some(host) = session.map(|session| self.store.host_by_session(session)).transpose()?.flatten() {
-            return Ok(Some(host));
-        }
-        let mac = self.book().holder(peer);
-        Ok(mac.map(|mac| self.store.host_by_mac(mac)).transpose()?.flatten())
     }
 
     async fn may_fetch(&self, host: &Arc<Host>, artifact: &ArtifactRef, session: Option<SessionId>, peer: Ipv4Addr) -> Told<()> {
@@ -84,8 +75,7 @@ impl House {
         let percent = sent_bytes.saturating_mul(100).checked_div(fetch.size_bytes).unwrap_or(100);
         let pen = Pen::new(Actor::Host { mac: None, proven: false }, self.now()).of(&host);
         let fact = pen.write(what, format!("{} {percent} %", fetch.artifact));
-        self.record(vec![fact]).await?;
-        Ok(())
+        Ok(self.record(vec![fact]).await?)
     }
 
     /// Records how a fetch ended; the last of kernel and initrds moves the build.

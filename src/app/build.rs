@@ -7,7 +7,11 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{House, Refusal, Told, draft::Draft, hosts::check_version};
+use super::{
+    House, Refusal, Told,
+    answer::{invalid, is_version},
+    draft::Draft,
+};
 use crate::{
     model::{Actor, Build, BuildId, BuildKind, Host, Method, Name, What},
     rules::{
@@ -117,7 +121,7 @@ impl House {
         let find = |house: &Self| house.find(key);
         let (id, findings) = self
             .draft(actor, find, |draft| {
-                check_version(&draft.seen, version)?;
+                is_version(&draft.seen, version)?;
                 let new = self.new_build(&draft.seen, ask, idempotency)?;
                 let id = new.id;
                 draft.event(&event(new, ask.confirm.clone())).map_err(Refusal::Lifecycle)?;
@@ -134,7 +138,7 @@ impl House {
         let scene = self.scene(host.clone(), None, host.address)?;
         let of_network = || scene.network.as_ref().and_then(|network| network.profile.clone());
         let name = ask.profile.clone().or_else(|| host.profile.clone()).or_else(of_network);
-        let name = name.ok_or_else(|| super::answer::invalid("profile", "name a profile, for the build, the host or its network"))?;
+        let name = name.ok_or_else(|| invalid("profile", "name a profile, for the build, the host or its network"))?;
         let profile =
             inherit::profile(&name, &settings.profiles).map_err(|why| Refusal::Invalid { field: "profile".into(), text: why.to_string() })?;
         let id = self.world.build_id();

@@ -3,9 +3,9 @@
 //! Idempotent: the same word twice changes nothing the second time. A callback for an older build is recorded, answered, and changes nothing.
 //! Its effect is durable before it is answered.
 
-use super::{House, Refusal, Told, draft::Draft, house::Pen, pace::Key};
+use super::{House, Refusal, Told, draft::Draft, house::Pen, pace::Key, who::Bearer};
 use crate::{
-    model::{Actor, BuildId, Callback, Host, LoopPolicy, Report, SessionId, Stage, Token, What},
+    model::{Actor, BuildId, Callback, Host, HostId, LoopPolicy, Report, SessionId, Stage, Token, What},
     rules::{lifecycle::Event, session::Sign},
 };
 
@@ -24,16 +24,15 @@ pub struct Heard {
 impl House {
     /// Takes a callback in.
     pub async fn callback(&self, token: &Token, session: Option<SessionId>, callback: &Callback) -> Told<Heard> {
-        let hash = token.hash();
-        let Some(host) = self.store.host_by_token(&hash)? else {
-            return self.late_callback(token, callback).await;
+        let is_calm = match self.bearer_of(token).await? {
+            Bearer::Older(host, build) => return self.late_callback(host, build.id, callback).await,
+            Bearer::Newest(host) => self.paces(Key::Report(host.id)),
         };
-        let is_calm = self.paces(Key::Report(host.id));
         if !is_calm && !is_verdict(&callback.report) {
             return Err(Refusal::TooOften.into());
         }
         let find = |house: &Self| {
-            let host = house.store.host_by_token(&hash)?;
+            let host = house.store.host_by_token(&token.hash())?;
             host.ok_or_else(|| Refusal::Unknown { noun: "token", name: "…".into() }.into())
         };
         self.draft(&Actor::Host { mac: None, proven: true }, find, |draft| Ok(self.hear(draft, session, callback, is_calm))).await
@@ -65,19 +64,16 @@ impl House {
         heard
     }
 
-    /// A callback with the token of an older build, or with nobody's.
-    async fn late_callback(&self, token: &Token, callback: &Callback) -> Told<Heard> {
-        let Some((host, build)) = self.store.build_by_token(&token.hash()).await? else {
-            return Err(Refusal::Unknown { noun: "token", name: "…".into() }.into());
-        };
+    /// A callback with the token of an older build.
+    async fn late_callback(&self, host: HostId, build: BuildId, callback: &Callback) -> Told<Heard> {
         if !self.paces(Key::Report(host)) {
             return Err(Refusal::TooOften.into());
         }
-        let why = format!("build {} is over and another one took its place; recorded, nothing changed", build.id);
+        let why = format!("build {build} is over and another one took its place; recorded, nothing changed");
         let mut fact = Pen::new(Actor::Host { mac: None, proven: true }, self.now())
             .write(What::Callback { report: word(&callback.report), applied: false }, format!("{}: {why}", word(&callback.report)));
         fact.host = Some(host);
-        fact.build = Some(build.id);
+        fact.build = Some(build);
         self.record(vec![fact]).await?;
         Ok(Heard { applied: false, why: Some(why) })
     }

@@ -13,12 +13,11 @@ use super::{
     house::{Saved, TRIES},
     pace::Key,
     scene::{Pass, Scene, Secrets},
-    script::reason,
+    who::Bearer,
 };
 use crate::{
-    model::{Actor, Arch, BuildId, Firmware, Host, HostId, Plan, Served, SessionId, Stage, Token, Transport, What},
+    model::{Actor, BuildId, Host, HostId, LoopPolicy, Served, SessionId, Stage, Token, What, token::sha256_hex},
     rules::{
-        boot,
         lifecycle::Event,
         loops,
         session::{self, Sign},
@@ -94,30 +93,14 @@ impl House {
                 draft.note(What::Refused { why: refusal.code().into() }, format!("{} does not render: {refusal}", ask.name));
             })?,
         };
-        let sha256 = crate::model::token::sha256_hex(&bytes);
+        let sha256 = sha256_hex(&bytes);
         Ok(Document { bytes, name: ask.name.clone(), template, sha256, host: draft.host.id, build, session })
-    }
-
-    /// Whether the boot decision is to install, for everything that only an installer may have.
-    pub(super) fn admits(&self, host: &Host, scene: &Scene, session: Option<SessionId>) -> Result<(), Refusal> {
-        let known = session.and_then(|id| host.sessions.iter().find(|one| one.id == id));
-        let arch = known.map_or(Arch::Unknown, |session| session.arch);
-        let plan = boot::decide(&boot::Facts {
-            host: Some(host),
-            doubt: None,
-            profile: scene.effective(),
-            network: scene.network.as_deref(),
-            firmware: Firmware { arch, transport: Transport::Http, ipxe_http: true, ipxe: true },
-            live_image: false,
-            now: scene.now,
-        });
-        if plan == Plan::Install { Ok(()) } else { Err(Refusal::Closed(reason(&plan))) }
     }
 
     /// Journals a refused fetch, once in a session: installers retry at once.
     pub(super) fn note_refusal(&self, draft: &mut Draft<'_>, session: Option<SessionId>, refusal: &Refusal, name: &str) {
         let before = draft.host.clone();
-        if draft.observe(&Sign::Refused { session }, crate::model::LoopPolicy::Warn).again {
+        if draft.observe(&Sign::Refused { session }, LoopPolicy::Warn).again {
             draft.host = before;
         } else {
             draft.note(What::Refused { why: refusal.code().into() }, format!("{name} was refused: {refusal}"));
@@ -145,15 +128,10 @@ impl House {
 
     /// The host whose newest build has this token. A token of an older build opens nothing.
     async fn owner(&self, token: &Token) -> Told<Arc<Host>> {
-        let hash = token.hash();
-        if let Some(host) = self.store.host_by_token(&hash)? {
-            return Ok(host);
+        match self.bearer_of(token).await? {
+            Bearer::Newest(host) => Ok(host),
+            Bearer::Older(_, build) => Err(Refusal::Closed(format!("build {} is over and another one took its place", build.id)).into()),
         }
-        Err(match self.store.build_by_token(&hash).await? {
-            Some((_, build)) => Refusal::Closed(format!("build {} is over and another one took its place", build.id)),
-            None => Refusal::Unknown { noun: "token", name: "…".into() },
-        }
-        .into())
     }
 
     /// Records that a document has gone whole: it is used now, and its bytes are kept.
@@ -175,7 +153,7 @@ impl House {
         let session = session_of(&draft.host, document.session);
         let same = |one: &Served| one.document == document.name && one.session == session && one.sha256 == document.sha256;
         let again = draft.host.build.as_ref().is_some_and(|build| build.served.iter().any(same));
-        draft.observe(&Sign::DocumentUsed { session }, crate::model::LoopPolicy::Warn);
+        draft.observe(&Sign::DocumentUsed { session }, LoopPolicy::Warn);
         let what = What::Served { document: document.name.clone(), sha256: document.sha256.clone(), again };
         draft.note(what, format!("{} sent whole, {} bytes of template {}", document.name, document.bytes.len(), document.template));
         if let Some(session) = session {

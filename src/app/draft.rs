@@ -6,10 +6,13 @@
 
 use std::sync::Arc;
 
-use super::house::{House, Pen, Saved};
-use super::{Fault, Told};
+use super::{
+    Fault, Told,
+    house::{House, Pen, Saved, TRIES},
+    who::Doubt,
+};
 use crate::{
-    model::{Actor, Fact, Host, LoopPolicy, SessionId, Timestamp, What},
+    model::{Actor, Fact, Host, LoopPolicy, Opener, SessionId, Timestamp, What},
     rules::{
         lifecycle::{self, Ask, Event, Verdict, Why},
         loops::{self, Judged},
@@ -80,6 +83,15 @@ impl<'h> Draft<'h> {
         true
     }
 
+    /// Raises the issue that speaks against the host being this one; a line in the journal where that is new.
+    pub fn doubt(&mut self, doubt: &Doubt) {
+        let before = self.host.issues.clone();
+        self.host.raise(doubt.issue, doubt.text.clone(), self.now);
+        if self.host.issues != before {
+            self.note(What::Warning { word: "identity_conflict".into() }, doubt.text.clone());
+        }
+    }
+
     /// Lets the lifecycle decide on one event; whether the host moved.
     pub fn event(&mut self, event: &Event) -> Result<bool, Why> {
         let ask = Ask { actor: &self.actor, now: self.now, times: &self.house.times };
@@ -128,18 +140,18 @@ impl<'h> Draft<'h> {
     }
 }
 
-const fn opener(opener: crate::model::Opener) -> &'static str {
+const fn opener(opener: Opener) -> &'static str {
     match opener {
-        crate::model::Opener::Firmware => "a firmware's DHCP request",
-        crate::model::Opener::Ipxe => "an iPXE's DHCP request",
-        crate::model::Opener::Http => "an HTTP request without a session",
+        Opener::Firmware => "a firmware's DHCP request",
+        Opener::Ipxe => "an iPXE's DHCP request",
+        Opener::Http => "an HTTP request without a session",
     }
 }
 
 impl House {
     /// Reads a host, drafts what `tell` says, saves it; again from the beginning if somebody changed the host meanwhile.
     pub async fn draft<R>(&self, actor: &Actor, find: impl Fn(&Self) -> Told<Arc<Host>>, tell: impl Fn(&mut Draft<'_>) -> Told<R>) -> Told<R> {
-        for _ in 0..super::house::TRIES {
+        for _ in 0..TRIES {
             let mut draft = Draft::of(self, find(self)?, actor.clone(), self.now());
             let told = tell(&mut draft);
             // A refusal may have left facts worth keeping: they are saved before it is told.
@@ -147,6 +159,6 @@ impl House {
                 return told;
             }
         }
-        Err(Fault::Contended(super::house::TRIES).into())
+        Err(Fault::Contended(TRIES).into())
     }
 }

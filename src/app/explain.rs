@@ -9,16 +9,16 @@ use serde_json::json;
 
 use super::{
     House, Refusal, Told,
+    boot::{arch, reason},
     scene::{Pass, Scene, Secrets},
-    script::{ScriptAsk, reason},
+    script::ScriptAsk,
 };
 use crate::{
     model::{Arch, BuildKind, Firmware, Host, Plan, Timestamp, Transport},
     rules::{
-        boot::{self, DhcpBoot, Ways},
+        boot::DhcpBoot,
         display,
         inherit::{self, Origin},
-        loaders,
     },
 };
 
@@ -70,8 +70,7 @@ impl House {
     pub fn explain(&self, key: &str) -> Told<Explanation> {
         let host = self.find(key)?;
         let scene = self.scene(host.clone(), None, host.address)?;
-        let arch = host.session().map_or(Arch::Unknown, |session| session.arch);
-        let plan = self.plan(&scene, ipxe_on(arch));
+        let plan = self.plan(&host, None, &scene, Firmware::ipxe(arch(&host, None)));
         Ok(Explanation {
             host: host.name.to_string(),
             lifecycle: host.lifecycle.word().into(),
@@ -98,7 +97,7 @@ impl House {
         let host = self.find(key)?;
         let scene = self.scene(host.clone(), None, host.address)?;
         if document == crate::rules::loops::SCRIPT {
-            let plan = self.plan(&scene, ipxe_on(Arch::Unknown));
+            let plan = self.plan(&host, None, &scene, Firmware::ipxe(arch(&host, None)));
             return Ok(self.script_preview(&plan, &scene, secrets));
         }
         let template = scene.effective().and_then(|profile| profile.documents.get(document));
@@ -116,34 +115,18 @@ impl House {
         Ok(self.templates.catalog().render(template, &context).map_err(Refusal::Template)?)
     }
 
-    /// The boot decision for a scene.
-    pub(super) fn plan(&self, scene: &Scene, firmware: Firmware) -> Plan {
-        boot::decide(&boot::Facts {
-            host: Some(&scene.host),
-            doubt: None,
-            profile: scene.effective(),
-            network: scene.network.as_deref(),
-            firmware,
-            live_image: false,
-            now: scene.now,
-        })
-    }
-
     fn dhcp_answers(&self, scene: &Scene) -> Vec<DhcpAnswer> {
         let clients = [
-            ("BIOS PXE", Arch::Bios, Transport::Tftp, false),
-            ("UEFI x64 PXE", Arch::X64, Transport::Tftp, false),
-            ("UEFI x64 HTTP boot", Arch::X64, Transport::Http, false),
-            ("UEFI arm64 PXE", Arch::Arm64, Transport::Tftp, false),
-            ("iPXE", Arch::Unknown, Transport::Http, true),
+            ("BIOS PXE", Firmware::plain(Arch::Bios, Transport::Tftp)),
+            ("UEFI x64 PXE", Firmware::plain(Arch::X64, Transport::Tftp)),
+            ("UEFI x64 HTTP boot", Firmware::plain(Arch::X64, Transport::Http)),
+            ("UEFI arm64 PXE", Firmware::plain(Arch::Arm64, Transport::Tftp)),
+            ("iPXE", Firmware::ipxe(Arch::Unknown)),
         ];
-        let answer = |(client, arch, transport, ipxe): (&str, Arch, Transport, bool)| {
-            let firmware = Firmware { arch, transport, ipxe_http: ipxe, ipxe };
-            let asked = scene.host.loader.as_ref().map(AsRef::as_ref);
-            let found = loaders::choose(arch, asked, &|name: &str| self.loaders.has(name)).map_err(|why| why.to_string());
-            let script = format!("{}/boot.ipxe", scene.url);
-            let ways = Ways { loader: found.as_ref().map(|name| *name).map_err(String::as_str), script: &script };
-            let (offer, why) = match boot::for_dhcp(&self.plan(scene, firmware), &firmware, &ways) {
+        let script = format!("{}/boot.ipxe", scene.url);
+        let answer = |(client, firmware): (&str, Firmware)| {
+            let plan = self.plan(&scene.host, None, scene, firmware);
+            let (offer, why) = match self.for_dhcp(&plan, &firmware, scene.host.loader.as_ref(), &script) {
                 DhcpBoot::None { why } => ("nothing".to_owned(), why),
                 DhcpBoot::Loader { name, over: Transport::Tftp } => (name, "by TFTP".to_owned()),
                 DhcpBoot::Loader { name, over: Transport::Http } => (format!("{}/loader/{name}", scene.url), "by HTTP".to_owned()),
@@ -180,10 +163,6 @@ impl House {
         };
         documents.into_iter().map(|(document, template)| (document, told(template))).collect()
     }
-}
-
-const fn ipxe_on(arch: Arch) -> Firmware {
-    Firmware { arch, transport: Transport::Http, ipxe_http: true, ipxe: true }
 }
 
 /// The open build's token is a secret, and a preview is not the machine.

@@ -4,14 +4,14 @@
 //! disk — unless the plan of its host is no answer at all. The last acknowledgement (TFTP) or the last byte (HTTP) is the evidence of
 //! stage `bootloader_sent`; a request, a size probe and a broken transfer are not. Machines that nobody recorded leave counters, no journal.
 
-use std::{net::Ipv4Addr, sync::Arc};
+use std::net::Ipv4Addr;
 
 use bytes::Bytes;
 
-use super::{House, Refusal, Told, draft::Draft, house::Pen, pace::Key};
+use super::{House, Refusal, Told, boot::arch, draft::Draft, house::Pen, pace::Key};
 use crate::{
-    model::{Actor, Arch, Firmware, Host, LoopPolicy, Mac, Plan, Stage, Transport, What},
-    rules::{boot, lifecycle, session::Sign, transfer},
+    model::{Actor, Firmware, LoopPolicy, Mac, Plan, Stage, Transport, What},
+    rules::{lifecycle, session::Sign, transfer},
     store::shelf::loaders::Loaders,
 };
 
@@ -32,10 +32,11 @@ const STARTED: [&str; 5] = [".efi", ".kpxe", ".kkpxe", ".pxe", ".0"];
 impl House {
     /// A loader's bytes for the machine at `peer`, which may have said in the path that it is `claimed`.
     pub fn loader(&self, name: &str, peer: Ipv4Addr, claimed: Option<Mac>) -> Told<Bytes> {
-        if let Some(host) = self.loading_host(peer, claimed)?
-            && let Plan::NoAnswer { why } = self.loading_plan(&host, peer)?
-        {
-            return Err(Refusal::Closed(format!("host {} gets no loader: {why}", host.name)).into());
+        if let Some(host) = self.fetcher(None, peer, claimed)? {
+            let scene = self.scene(host.clone(), None, Some(peer))?;
+            if let Plan::NoAnswer { why } = self.plan(&host, None, &scene, Firmware::plain(arch(&host, None), Transport::Tftp)) {
+                return Err(Refusal::Closed(format!("host {} gets no loader: {why}", host.name)).into());
+            }
         }
         let loader = self.loaders.get(name).ok_or_else(|| Refusal::Unknown { noun: "loader", name: name.to_owned() })?;
         Ok(loader.bytes.clone())
@@ -86,36 +87,8 @@ impl House {
         if is_started(name) { format!("there is no loader {name}; {}", Loaders::hint(name)) } else { format!("there is no file {name}") }
     }
 
-    /// Who fetches: by the address we lent, else by the reserved one, else by what the path claims. Only the first is ours to vouch
-    /// for, but a loader carries nothing that would be worth a lie.
-    fn loading_host(&self, peer: Ipv4Addr, claimed: Option<Mac>) -> Told<Option<Arc<Host>>> {
-        let lent = self.book().holder(peer);
-        if let Some(host) = lent.map(|mac| self.store.host_by_mac(mac)).transpose()?.flatten() {
-            return Ok(Some(host));
-        }
-        if let Some(host) = claimed.map(|mac| self.store.host_by_mac(mac)).transpose()?.flatten() {
-            return Ok(Some(host));
-        }
-        // Somebody else's DHCP server lends the addresses: the record's own is all we know.
-        Ok(self.store.hosts()?.into_iter().find(|host| host.address == Some(peer)))
-    }
-
-    fn loading_plan(&self, host: &Arc<Host>, peer: Ipv4Addr) -> Told<Plan> {
-        let scene = self.scene(host.clone(), None, Some(peer))?;
-        let arch = host.session().map_or(Arch::Unknown, |session| session.arch);
-        Ok(boot::decide(&boot::Facts {
-            host: Some(host),
-            doubt: None,
-            profile: scene.effective(),
-            network: scene.network.as_deref(),
-            firmware: Firmware { arch, transport: Transport::Tftp, ipxe_http: false, ipxe: false },
-            live_image: false,
-            now: scene.now,
-        }))
-    }
-
     async fn loader_arrived(&self, ask: &LoaderAsk, claimed: Option<Mac>, text: String) -> Told<()> {
-        let Some(host) = self.loading_host(ask.peer, claimed)? else { return Ok(()) };
+        let Some(host) = self.fetcher(None, ask.peer, claimed)? else { return Ok(()) };
         if !self.paces(Key::File(ask.peer, host.id)) {
             return Ok(());
         }
@@ -136,7 +109,7 @@ impl House {
 
     /// Evidence that changes no host.
     async fn note_loader(&self, ask: &LoaderAsk, claimed: Option<Mac>, what: What, text: String) -> Told<()> {
-        let Some(host) = self.loading_host(ask.peer, claimed)? else { return Ok(()) };
+        let Some(host) = self.fetcher(None, ask.peer, claimed)? else { return Ok(()) };
         if !self.paces(Key::File(ask.peer, host.id)) {
             return Ok(());
         }

@@ -7,6 +7,7 @@ pub mod action;
 pub mod answer;
 pub mod apply;
 pub mod artifact;
+pub mod boot;
 pub mod build;
 pub mod callback;
 pub mod check;
@@ -27,6 +28,7 @@ pub mod settings;
 pub mod start;
 pub mod sweep;
 pub mod templates;
+pub mod who;
 
 pub use answer::{Failure, Fault, Refusal, Told};
 pub use house::{House, Saved};

@@ -16,9 +16,9 @@ use async_trait::async_trait;
 
 pub use desk::Desk;
 
-use super::{Told, house::Pen, pace::Key};
+use super::{Told, house::Pen, pace::Key, who::Who};
 use crate::{
-    model::{Actor, Fact, Lease, Network, Timestamp, What},
+    model::{Actor, Fact, Host, Lease, LeaseState, Network, Timestamp, What},
     rules::{
         boot::DhcpBoot,
         lease::Undo,
@@ -26,7 +26,7 @@ use crate::{
         offer::{self, Answer, Destination, Link, Silence, Verdict},
     },
     store::Writes,
-    wire::dhcp::{Encoded, Malformed, ReplyKind, Request, RequestKind},
+    wire::dhcp::{Encoded, Malformed, PROXY_PORT, ReplyKind, Request, RequestKind},
 };
 
 /// A packet and how it came.
@@ -160,8 +160,8 @@ impl Desk {
         let told = match case.request().kind {
             RequestKind::Release | RequestKind::Decline => Err(self.settle(&case).await?),
             RequestKind::Discover | RequestKind::Request | RequestKind::Inform => match self.identify(&case)? {
-                Some((host, doubt)) => self.answer_host(&case, host, doubt, probe).await?,
-                None => self.answer_stranger(&case, probe).await?,
+                Who::Known(host, doubt) => self.answer_host(&case, host, doubt, probe).await?,
+                Who::Stranger => self.answer_stranger(&case, probe).await?,
             },
         };
         Ok(told.map(|answer| (answer, source(ask, case.network.as_deref()))))
@@ -230,7 +230,7 @@ impl Desk {
     }
 
     /// The decision, repeated with another address as long as the wire says that the chosen one is in use.
-    async fn probed(&self, case: &Case<'_>, host: Option<&crate::model::Host>, boot: &DhcpBoot, probe: &dyn Probe) -> Told<Verdict> {
+    async fn probed(&self, case: &Case<'_>, host: Option<&Host>, boot: &DhcpBoot, probe: &dyn Probe) -> Told<Verdict> {
         for _ in 0..PROBES {
             let verdict = self.decide(case, host, boot)?;
             let (Verdict::Answer(answer), Some(network)) = (&verdict, &case.network) else { return Ok(verdict) };
@@ -248,9 +248,9 @@ impl Desk {
 
     fn lease_fact(&self, case: &Case<'_>, lease: &Lease, text: String) -> Fact {
         let what = match lease.state {
-            crate::model::LeaseState::Bound => "bound",
-            crate::model::LeaseState::Released => "released",
-            crate::model::LeaseState::Declined => "declined",
+            LeaseState::Bound => "bound",
+            LeaseState::Released => "released",
+            LeaseState::Declined => "declined",
         };
         case.pen().write(What::Lease { what: what.into(), address: lease.address.to_string() }, said(case, &text))
     }
@@ -282,7 +282,7 @@ fn said(case: &Case<'_>, text: &str) -> String {
     let request = case.request();
     let class = request.class_text();
     let from = if class.is_empty() { String::new() } else { format!(" ({class})") };
-    let port = if case.ask.port == crate::wire::dhcp::PROXY_PORT { " on 4011" } else { "" };
+    let port = if case.ask.port == PROXY_PORT { " on 4011" } else { "" };
     format!("{}{from}{port}: {text}", request.kind.word())
 }
 

@@ -9,20 +9,16 @@ use serde_json::{Value, json};
 
 use super::{
     Failure, House, Refusal, Told,
+    boot::{arch, reason},
     draft::Draft,
     house::{Pen, Saved, TRIES},
     pace::Key,
     scene::{Pass, Scene, Secrets},
+    who::{Doubt, Who},
 };
 use crate::{
-    model::{Actor, Arch, DiskBoot, Firmware, Hold, Host, IssueKind, Mac, Plan, SessionId, SmbiosUuid, Stage, Transport, What},
-    rules::{
-        boot,
-        identity::{self, Claim, Verdict},
-        lifecycle::Event,
-        loops,
-        session::Sign,
-    },
+    model::{Actor, Arch, DiskBoot, Firmware, Hold, Host, Mac, Plan, SessionId, SmbiosUuid, Stage, What},
+    rules::{boot, identity::Claim, lifecycle::Event, loops, session::Sign},
 };
 
 /// What a machine says of itself when it asks for its script.
@@ -74,18 +70,18 @@ impl House {
     async fn script_or_failure(&self, ask: &ScriptAsk) -> Told<Script> {
         for attempt in 0..TRIES {
             let who = self.identify(ask)?;
-            let whose = if let Who::Known { host, .. } = &who { Some(host.id) } else { None };
+            let whose = if let Who::Known(host, _) = &who { Some(host.id) } else { None };
             if attempt == 0 && !self.paces(Key::Script(ask.peer, whose)) {
                 return Err(Refusal::TooOften.into());
             }
             let (host, doubt) = match who {
                 Who::Stranger => return self.script_for_stranger(ask).await,
-                Who::Known { host, doubt } => (host, doubt),
+                Who::Known(host, doubt) => (host, doubt),
             };
             let scene = self.scene(host.clone(), Some(ask.server), Some(ask.peer))?;
             let actor = Actor::Host { mac: ask.mac, proven: false };
             let mut draft = Draft::of(self, host, actor, scene.now);
-            let script = self.tell_script(ask, &scene, doubt, &mut draft);
+            let script = self.tell_script(ask, &scene, doubt.as_ref(), &mut draft);
             if let Saved::Done(_) = draft.save().await? {
                 return Ok(script);
             }
@@ -93,25 +89,13 @@ impl House {
         Err(super::Fault::Contended(TRIES).into())
     }
 
-    fn tell_script(&self, ask: &ScriptAsk, scene: &Scene, doubt: Option<(IssueKind, String)>, draft: &mut Draft<'_>) -> Script {
+    fn tell_script(&self, ask: &ScriptAsk, scene: &Scene, doubt: Option<&Doubt>, draft: &mut Draft<'_>) -> Script {
         let policy = scene.effective().map(|profile| profile.loop_policy).unwrap_or_default();
         let sign = Sign::Script { session: ask.session, arch: ask.arch };
         let observed = draft.observe_asking(&sign, Some(loops::SCRIPT), policy);
         let session = observed.session;
-        if let Some((issue, text)) = &doubt {
-            draft.host.raise(*issue, text.clone(), scene.now);
-            draft.note(What::Warning { word: "identity_conflict".into() }, text.clone());
-        }
-        let facts = boot::Facts {
-            host: Some(&draft.host),
-            doubt: doubt.as_ref().map(|(_, text)| text.as_str()),
-            profile: scene.effective(),
-            network: scene.network.as_deref(),
-            firmware: ipxe(ask, &draft.host, session),
-            live_image: false,
-            now: scene.now,
-        };
-        let plan = boot::decide(&facts);
+        doubt.into_iter().for_each(|doubt| draft.doubt(doubt));
+        let plan = self.plan(&draft.host, doubt, scene, ipxe(ask, &draft.host, session));
         let scene = scene.with(Arc::new(draft.host.clone()));
         match self.render_plan(&plan, &scene, ask, session, Secrets::Shown) {
             Ok(text) => {
@@ -222,18 +206,10 @@ impl House {
     async fn script_for_stranger(&self, ask: &ScriptAsk) -> Told<Script> {
         let settings = self.store.settings()?;
         let network = settings.networks.values().find(|network| network.subnet.contains(&ask.peer));
-        let facts = boot::Facts {
-            host: None,
-            doubt: None,
-            profile: None,
-            network: network.map(AsRef::as_ref),
-            firmware: firmware(ask.arch.unwrap_or(Arch::Unknown)),
-            live_image: false,
-            now: self.now(),
-        };
-        let plan = boot::decide(&facts);
+        let firmware = Firmware::ipxe(ask.arch.unwrap_or(Arch::Unknown));
+        let plan = self.plan_of_stranger(network.map(AsRef::as_ref), firmware);
         let url = self.config.boot_url(network.and_then(|network| network.server).unwrap_or(ask.server));
-        let how = if let Plan::Local { how, .. } = &plan { *how } else { boot::disk_boot(None, None, facts.firmware.arch) };
+        let how = if let Plan::Local { how, .. } = &plan { *how } else { boot::disk_boot(None, None, firmware.arch) };
         let context = json!({
             "plan": "unknown", "reason": reason(&plan), "how": how, "host": { "mac": ask.mac, "name": "unknown" }, "state": "unknown", "stage": "none",
             "server": { "url": url, "address": ask.server, "version": env!("CARGO_PKG_VERSION") }, "secs": boot::RETRY_SECS,
@@ -266,57 +242,15 @@ impl House {
         Script { text, word: "fault", not_found: false }
     }
 
-    /// Who asks: by the session it names, its MAC, its UUID, its serial, and last the address we lent it.
+    /// Who asks: by its MAC (or whose address it has from us), its board, its serial number; by the session it names if nobody has those.
     fn identify(&self, ask: &ScriptAsk) -> Told<Who> {
-        let by_session = ask.session.map(|session| self.store.host_by_session(session)).transpose()?.flatten();
         let macs: Vec<Mac> = ask.mac.or_else(|| self.book().holder(ask.peer)).into_iter().collect();
         let claim = Claim { macs: &macs, uuid: ask.uuid, serial: ask.serial.as_deref() };
-        let known = self.which(&claim)?;
-        Ok(match (known, by_session) {
-            (Who::Stranger, Some(host)) => Who::Known { host, doubt: None },
-            (known, _) => known,
+        Ok(match (self.who(&claim)?, self.of_session(ask.session)?) {
+            (Who::Stranger, Some(host)) => Who::Known(host, None),
+            (who, _) => who,
         })
     }
-
-    /// Which recorded host a claim means, and whether its identities contradict each other.
-    pub(super) fn which(&self, claim: &Claim<'_>) -> Told<Who> {
-        let candidates = self.candidates(claim)?;
-        let borrowed: Vec<&Host> = candidates.iter().map(AsRef::as_ref).collect();
-        let by_id = |id| candidates.iter().find(|host| host.id == id).cloned();
-        Ok(match identity::which(claim, &borrowed) {
-            Verdict::Unknown => Who::Stranger,
-            Verdict::Host { id, .. } => by_id(id).map_or(Who::Stranger, |host| Who::Known { host, doubt: None }),
-            Verdict::Conflict(conflict) => {
-                let host = conflict.hosts().first().and_then(|id| by_id(*id));
-                host.map_or(Who::Stranger, |host| Who::Known { host, doubt: Some((conflict.issue(), conflict.to_string())) })
-            }
-        })
-    }
-
-    /// The hosts that any of the claimed identities point at; the serial number is looked for only where nothing better is there.
-    fn candidates(&self, claim: &Claim<'_>) -> Told<Vec<Arc<Host>>> {
-        let mut found: Vec<Arc<Host>> = Vec::new();
-        for mac in claim.macs {
-            found.extend(self.store.host_by_mac(*mac)?);
-        }
-        if let Some(uuid) = claim.uuid {
-            found.extend(self.store.host_by_uuid(uuid)?);
-        }
-        if let (true, Some(serial)) = (found.is_empty(), claim.serial) {
-            found.extend(self.store.hosts()?.into_iter().filter(|host| host.serial.as_deref() == Some(serial)));
-        }
-        found.sort_by_key(|host| host.id);
-        found.dedup_by_key(|host| host.id);
-        Ok(found)
-    }
-}
-
-/// Who asks.
-pub(super) enum Who {
-    /// Nobody recorded.
-    Stranger,
-    /// A host, and the issue and sentence if what it shows contradicts itself.
-    Known { host: Arc<Host>, doubt: Option<(IssueKind, String)> },
 }
 
 /// The words that every plan's template has.
@@ -339,24 +273,12 @@ fn retry(url: &str, ask: &ScriptAsk, session: Option<SessionId>) -> String {
     format!("{url}/boot.ipxe?{}", parts.join("&"))
 }
 
-/// Why a plan is what it is, in a sentence.
-pub fn reason(plan: &Plan) -> String {
-    match plan {
-        Plan::Install => "a build is open".to_owned(),
-        Plan::Live { mode } => format!("live image, mode {mode:?}").to_lowercase(),
-        Plan::Hold { hold } => hold.text().to_owned(),
-        Plan::Local { why, .. } | Plan::Wait { why, .. } | Plan::NoAnswer { why } => why.clone(),
-    }
-}
-
 /// The firmware below an iPXE that asks: as its session's DHCP said, or as the URL says.
 fn ipxe(ask: &ScriptAsk, host: &Host, session: Option<SessionId>) -> Firmware {
-    let known = session.and_then(|id| host.sessions.iter().find(|one| one.id == id)).map(|one| one.arch).filter(|arch| *arch != Arch::Unknown);
-    firmware(known.or(ask.arch).unwrap_or(Arch::Unknown))
-}
-
-const fn firmware(arch: Arch) -> Firmware {
-    Firmware { arch, transport: Transport::Http, ipxe_http: true, ipxe: true }
+    match arch(host, session) {
+        Arch::Unknown => Firmware::ipxe(ask.arch.unwrap_or(Arch::Unknown)),
+        known => Firmware::ipxe(known),
+    }
 }
 
 fn lay(context: &mut Value, words: Value) {

@@ -1,13 +1,13 @@
 //! Networks, profiles, global parameters and API tokens: read and written one by one. The whole site at once is `apply`.
 //!
-//! A noun in use is not removed: the refusal names the user. Whether the settings fit together is `rules::sitefile`'s to say.
+//! What is written is a site of one noun (`apply`). A noun in use is not removed: the refusal names the user.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Failure, House, Refusal, Told, answer::invalid, house::Pen};
 use crate::{
-    model::{Actor, Host, Name, Network, Params, Profile, Role, Token, What},
-    rules::sitefile::{self, Current, Site},
+    model::{Actor, Name, Network, Params, Profile, Role, Token, What},
+    rules::sitefile::Site,
     store::{ApiToken, Settings, View, Writes},
 };
 
@@ -39,11 +39,22 @@ impl House {
 
     /// Writes or removes one noun.
     pub async fn edit_settings(&self, actor: &Actor, edit: Edit) -> Told<()> {
+        let site = match edit {
+            Edit::Network(network) => Site { networks: vec![network], ..Site::default() },
+            Edit::Profile(profile) => Site { profiles: vec![profile], ..Site::default() },
+            Edit::Globals(params) => Site { globals: Some(params), ..Site::default() },
+            Edit::NoNetwork(name) => return self.remove_noun(actor, "network", name, without_network).await,
+            Edit::NoProfile(name) => return self.remove_noun(actor, "profile", name, without_profile).await,
+        };
+        self.lay(actor, "", move |_| Ok(site)).await.map(drop)
+    }
+
+    async fn remove_noun(&self, actor: &Actor, noun: &'static str, name: Name, without: Without) -> Told<()> {
         let pen = Pen::new(actor.clone(), self.now());
-        self.change(move |view| match lay(view, edit) {
+        self.change(move |view| match without(view, &name) {
             Err(refusal) => (Writes::default(), Err(Failure::from(refusal))),
-            Ok((settings, what, text)) => {
-                let facts = vec![pen.write(what, text)];
+            Ok(settings) => {
+                let facts = vec![pen.write(noted(noun, &name, "deleted"), format!("{noun} {name} deleted"))];
                 (Writes { settings: Some(settings), facts, ..Writes::default() }, Ok(()))
             }
         })
@@ -104,41 +115,21 @@ fn noted(noun: &str, name: &Name, verb: &str) -> What {
     What::Settings { noun: noun.into(), name: name.to_string(), verb: verb.into() }
 }
 
-/// The settings after an edit, with its fact; refused if they would not fit together.
-fn lay(view: &View<'_>, edit: Edit) -> Result<(Settings, What, String), Refusal> {
-    fits(view, &edit)?;
+/// The settings without one noun, or why it stays.
+type Without = fn(&View<'_>, &Name) -> Result<Settings, Refusal>;
+
+fn without_network(view: &View<'_>, name: &Name) -> Result<Settings, Refusal> {
     let mut settings = Settings::clone(view.settings());
-    let (what, text) = match edit {
-        Edit::Network(network) => {
-            let name = network.name.clone();
-            let verb = verb(settings.networks.insert(name.clone(), Arc::new(network)).is_some());
-            (noted("network", &name, verb), format!("network {name} {verb}"))
-        }
-        Edit::Profile(profile) => {
-            let name = profile.name.clone();
-            let verb = verb(settings.profiles.insert(name.clone(), Arc::new(profile)).is_some());
-            (noted("profile", &name, verb), format!("profile {name} {verb}"))
-        }
-        Edit::Globals(params) => {
-            settings.globals = params;
-            (What::Settings { noun: "global".into(), name: "globals".into(), verb: "changed".into() }, "global parameters changed".into())
-        }
-        Edit::NoNetwork(name) => {
-            remove(&mut settings.networks, "network", &name)?;
-            unused("network", &name, user_of_network(view, &name))?;
-            (noted("network", &name, "deleted"), format!("network {name} deleted"))
-        }
-        Edit::NoProfile(name) => {
-            remove(&mut settings.profiles, "profile", &name)?;
-            unused("profile", &name, user_of_profile(view, &name))?;
-            (noted("profile", &name, "deleted"), format!("profile {name} deleted"))
-        }
-    };
-    Ok((settings, what, text))
+    remove(&mut settings.networks, "network", name)?;
+    unused("network", name, user_of_network(view, name))?;
+    Ok(settings)
 }
 
-const fn verb(was_there: bool) -> &'static str {
-    if was_there { "changed" } else { "created" }
+fn without_profile(view: &View<'_>, name: &Name) -> Result<Settings, Refusal> {
+    let mut settings = Settings::clone(view.settings());
+    remove(&mut settings.profiles, "profile", name)?;
+    unused("profile", name, user_of_profile(view, name))?;
+    Ok(settings)
 }
 
 fn remove<T>(map: &mut BTreeMap<Name, Arc<T>>, noun: &'static str, name: &Name) -> Result<(), Refusal> {
@@ -162,17 +153,4 @@ fn user_of_profile(view: &View<'_>, name: &Name) -> Option<String> {
         .map(|host| format!("host {}", host.name))
         .or_else(|| by_profile.map(|profile| format!("profile {}", profile.name)))
         .or_else(|| by_network.map(|network| format!("network {}", network.name)))
-}
-
-/// Whether what is written fits the rest of the site: the same check as for a whole site file with this noun alone.
-fn fits(view: &View<'_>, edit: &Edit) -> Result<(), Refusal> {
-    let site = match edit {
-        Edit::Network(network) => Site { networks: vec![network.clone()], ..Site::default() },
-        Edit::Profile(profile) => Site { profiles: vec![profile.clone()], ..Site::default() },
-        Edit::Globals(_) | Edit::NoNetwork(_) | Edit::NoProfile(_) => return Ok(()),
-    };
-    let hosts: Vec<Arc<Host>> = view.hosts().cloned().collect();
-    let settings = view.settings();
-    let current = Current { globals: &settings.globals, networks: &settings.networks, profiles: &settings.profiles, hosts: &hosts };
-    sitefile::plan(&site, &current).map(drop).map_err(Refusal::Site)
 }

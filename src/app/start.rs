@@ -75,7 +75,7 @@ pub async fn open(config: Config) -> Result<House, StartFault> {
 pub async fn open_in(config: Config, world: Arc<dyn World>) -> Result<House, StartFault> {
     private_folder(&config.state_dir).map_err(|source| StartFault::Folder { path: config.state_dir.clone(), source })?;
     let keys = Keys::open(&config.key_file(), &*world)?;
-    let store: Arc<dyn Store> = Arc::new(Sqlite::open(&config.database())?);
+    let store: Arc<dyn Store> = Arc::new(Sqlite::open(config.database())?);
     let leases = store.leases().await?;
     let house = House {
         keys,

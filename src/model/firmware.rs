@@ -50,3 +50,15 @@ pub struct Firmware {
     /// Any iPXE at all.
     pub ipxe: bool,
 }
+
+impl Firmware {
+    /// An iPXE that speaks HTTP, on firmware of this architecture.
+    pub const fn ipxe(arch: Arch) -> Self {
+        Self { arch, transport: Transport::Http, ipxe_http: true, ipxe: true }
+    }
+
+    /// The firmware itself, before any iPXE runs.
+    pub const fn plain(arch: Arch, transport: Transport) -> Self {
+        Self { arch, transport, ipxe_http: false, ipxe: false }
+    }
+}

@@ -42,6 +42,12 @@ impl Keep {
 
 /// Says whether the record of `host` may be removed by somebody who confirmed with `confirm`.
 pub fn decide(host: &Host, confirm: &str) -> Result<(), Keep> {
+    idle(host)?;
+    if confirm == host.name.as_ref() { Ok(()) } else { Err(Keep::Unconfirmed { name: host.name.to_string() }) }
+}
+
+/// Says whether nothing depends on the record: what a whole site may leave out needs no confirmation beyond that.
+pub fn idle(host: &Host) -> Result<(), Keep> {
     let name = host.name.to_string();
     let idle = match host.lifecycle {
         Lifecycle::New | Lifecycle::Unavailable | Lifecycle::Defective { .. } | Lifecycle::Decommissioned { .. } => true,
@@ -60,9 +66,6 @@ pub fn decide(host: &Host, confirm: &str) -> Result<(), Keep> {
     }
     if host.holds.lock || host.holds.frozen.is_some() {
         return Err(Keep::Held { name });
-    }
-    if confirm != name {
-        return Err(Keep::Unconfirmed { name });
     }
     Ok(())
 }

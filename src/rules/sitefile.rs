@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, fmt, net::Ipv4Addr, sync::Arc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::model::{DiskBoot, Host, HostId, HostName, Lifecycle, Mac, Name, Network, Params, Profile, SmbiosUuid};
+use crate::model::{DiskBoot, Host, HostId, HostName, Mac, Name, Network, Params, Profile, SmbiosUuid, Timestamp};
 
 /// A mistake in the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -22,11 +22,43 @@ pub struct Invalid {
     pub path: String,
     /// What is wrong there, one sentence.
     pub text: String,
+    /// What kind of mistake, for who asked about one thing only.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub mistake: Mistake,
+}
+
+/// Kinds of mistakes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Mistake {
+    /// It cannot be meant so.
+    #[default]
+    Wrong,
+    /// It names something that does not exist.
+    Unknown {
+        /// `network`, `profile`.
+        noun: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// It belongs to somebody else.
+    Taken {
+        /// `the MAC address` …
+        noun: &'static str,
+        /// Which.
+        name: String,
+        /// Whose it is.
+        by: String,
+    },
 }
 
 impl Invalid {
     fn new(path: impl Into<String>, text: impl fmt::Display) -> Self {
-        Self { path: path.into(), text: text.to_string() }
+        Self { path: path.into(), text: text.to_string(), mistake: Mistake::Wrong }
+    }
+
+    fn unknown(path: String, noun: &'static str, name: &Name) -> Self {
+        Self { path, text: format!("there is no {noun} {name}"), mistake: Mistake::Unknown { noun, name: name.to_string() } }
     }
 }
 
@@ -36,38 +68,63 @@ impl fmt::Display for Invalid {
     }
 }
 
-/// A host as the file has it: what is not written is `None` and stays as it is.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+/// Which record a described host is laid over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Over {
+    /// The one of its name; a new one if there is none.
+    #[default]
+    Name,
+    /// None: it must be new.
+    Nothing,
+    /// This one, whatever its name; only so does a name change.
+    Record(HostId),
+}
+
+/// A host as a file or an operator describes it: what is not written stays as it is, and `null` clears.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SiteHost {
-    /// Its name, which finds it.
-    pub name: HostName,
-    /// Its cards.
+    /// Its record.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub over: Over,
+    /// Its name, which finds it; needed for a new host.
+    #[serde(default)]
+    pub name: Option<HostName>,
+    /// Its cards' addresses, all of them; at least one for a new host.
     #[serde(default)]
     pub macs: Option<Vec<Mac>>,
     /// Its board.
     #[serde(default, deserialize_with = "written")]
+    #[schema(value_type = Option<SmbiosUuid>)]
     pub uuid: Option<Option<SmbiosUuid>>,
     /// Its serial number.
     #[serde(default, deserialize_with = "written")]
+    #[schema(value_type = Option<String>)]
     pub serial: Option<Option<String>>,
     /// Its network.
     #[serde(default, deserialize_with = "written")]
+    #[schema(value_type = Option<Name>)]
     pub network: Option<Option<Name>>,
     /// Its profile.
     #[serde(default, deserialize_with = "written")]
+    #[schema(value_type = Option<Name>)]
     pub profile: Option<Option<Name>>,
     /// Its reserved address.
     #[serde(default, deserialize_with = "written")]
+    #[schema(value_type = Option<String>)]
     pub address: Option<Option<Ipv4Addr>>,
     /// Its loader.
     #[serde(default, deserialize_with = "written")]
+    #[schema(value_type = Option<Name>)]
     pub loader: Option<Option<Name>>,
     /// How it starts from its disk.
     #[serde(default, deserialize_with = "written")]
+    #[schema(value_type = Option<DiskBoot>)]
     pub disk_boot: Option<Option<DiskBoot>>,
     /// Its parameters, all of them.
     #[serde(default)]
+    #[schema(value_type = Option<BTreeMap<String, crate::model::Param>>)]
     pub params: Option<Params>,
     /// Its tags, all of them.
     #[serde(default)]
@@ -79,14 +136,48 @@ fn written<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(value: D) -> R
     T::deserialize(value).map(Some)
 }
 
+/// A host of a document: its name finds it, so it has one.
+#[derive(Deserialize)]
+#[serde(try_from = "SiteHost")]
+struct Named(SiteHost);
+
+impl TryFrom<SiteHost> for Named {
+    type Error = &'static str;
+    fn try_from(host: SiteHost) -> Result<Self, &'static str> {
+        if host.name.is_some() { Ok(Self(host)) } else { Err("missing field `name`, which finds a host") }
+    }
+}
+
 impl SiteHost {
-    /// Writes what the file says into a host, new or recorded. Its name stays.
+    fn is_over(&self, host: &Host) -> bool {
+        match self.over {
+            Over::Name => self.name.as_ref() == Some(&host.name),
+            Over::Nothing => false,
+            Over::Record(id) => host.id == id,
+        }
+    }
+
+    /// The host as it is, if it is recorded, and as it will be. `None`: there is neither a record nor a name for a new one.
+    fn laid<'a>(&self, hosts: &'a [Arc<Host>]) -> Option<(Option<&'a Arc<Host>>, Host)> {
+        let recorded = hosts.iter().find(|host| self.is_over(host));
+        let mut host = match (recorded, self.over, &self.name) {
+            (Some(host), ..) => Host::clone(host),
+            // Only compared, never written: the writer makes the record with its own identity and time.
+            (None, Over::Name | Over::Nothing, Some(name)) => Host::new(HostId(uuid::Uuid::nil()), name.clone(), Vec::new(), Timestamp::UNIX_EPOCH),
+            (None, Over::Record(_), _) | (None, _, None) => return None,
+        };
+        self.apply_to(&mut host);
+        Some((recorded, host))
+    }
+
+    /// Writes what is described into a host, new or recorded.
     pub fn apply_to(&self, host: &mut Host) {
         fn set<T: Clone>(field: &mut T, written: &Option<T>) {
             if let Some(value) = written {
                 field.clone_from(value);
             }
         }
+        set(&mut host.name, &self.name);
         set(&mut host.macs, &self.macs);
         set(&mut host.uuid, &self.uuid);
         set(&mut host.serial, &self.serial);
@@ -191,8 +282,8 @@ pub enum Edit {
     Profile(Arc<Profile>),
     /// A profile goes.
     NoProfile(Name),
-    /// A host is recorded.
-    NewHost(SiteHost),
+    /// A host is recorded by this name.
+    NewHost(HostName, SiteHost),
     /// A host changes; apply [`SiteHost::apply_to`].
     Host(HostId, SiteHost),
     /// A host's record goes.
@@ -221,7 +312,7 @@ pub fn read(document: Value) -> Result<Site, Vec<Invalid>> {
             "globals" => site.globals = one("globals".to_owned(), value, &mut wrong),
             "networks" => site.networks = list("networks", value, &mut wrong),
             "profiles" => site.profiles = list("profiles", value, &mut wrong),
-            "hosts" => site.hosts = list("hosts", value, &mut wrong),
+            "hosts" => site.hosts = list::<Named>("hosts", value, &mut wrong).into_iter().map(|host| host.0).collect(),
             "prune" => site.prune = one("prune".to_owned(), value, &mut wrong).unwrap_or(false),
             other => wrong.push(Invalid::new(other, "unknown section; there are globals, networks, profiles, hosts and prune")),
         }
@@ -253,14 +344,14 @@ fn one<T: DeserializeOwned>(path: String, value: Value, wrong: &mut Vec<Invalid>
 struct After {
     networks: BTreeMap<Name, (Arc<Network>, Option<usize>)>,
     profiles: BTreeMap<Name, Arc<Profile>>,
-    hosts: Vec<(Host, Option<usize>)>,
+    hosts: Vec<(Arc<Host>, Option<usize>)>,
 }
 
 /// What applying the file would do, or every reason why it cannot be applied.
 pub fn plan(site: &Site, now: &Current<'_>) -> Result<Plan, Vec<Invalid>> {
     let after = after(site, now);
     let mut wrong = check::names(site);
-    wrong.extend(check::networks(site, &after));
+    wrong.extend(check::networks(site, now, &after));
     wrong.extend(check::profiles(site, &after));
     wrong.extend(check::hosts(site, &after));
     wrong.extend(check::pruned(site, now, &after));
@@ -278,27 +369,11 @@ fn after(site: &Site, now: &Current<'_>) -> After {
         after.networks.insert(network.name.clone(), (Arc::new(network.clone()), Some(index)));
     }
     after.profiles.extend(site.profiles.iter().map(|profile| (profile.name.clone(), Arc::new(profile.clone()))));
-    let unnamed = now.hosts.iter().filter(|host| keeps && !site.hosts.iter().any(|one| one.name == host.name));
-    after.hosts.extend(unnamed.map(|host| (Host::clone(host), None)));
-    for (index, wanted) in site.hosts.iter().enumerate() {
-        let recorded = now.hosts.iter().find(|host| host.name == wanted.name);
-        // Only compared, never written: the writer makes the record with its own identity and time.
-        let mut host = recorded.map_or_else(|| blank(&wanted.name), |host| Host::clone(host));
-        wanted.apply_to(&mut host);
-        after.hosts.push((host, Some(index)));
-    }
+    let unnamed = now.hosts.iter().filter(|host| keeps && !site.hosts.iter().any(|one| one.is_over(host)));
+    after.hosts.extend(unnamed.map(|host| (Arc::clone(host), None)));
+    let named = site.hosts.iter().enumerate().filter_map(|(index, one)| Some((Arc::new(one.laid(now.hosts)?.1), Some(index))));
+    after.hosts.extend(named);
     after
-}
-
-fn blank(name: &HostName) -> Host {
-    Host::new(HostId(uuid::Uuid::nil()), name.clone(), Vec::new(), crate::model::Timestamp::UNIX_EPOCH)
-}
-
-/// Whether a host may go by a line that is not written: nobody uses it and nothing runs on it.
-fn may_go(host: &Host) -> bool {
-    matches!(host.lifecycle, Lifecycle::New | Lifecycle::Unavailable | Lifecycle::Available | Lifecycle::Decommissioned { .. })
-        && !host.holds.lock
-        && host.open_build().is_none()
 }
 
 #[cfg(test)]

@@ -115,6 +115,22 @@ async fn what_cannot_be_a_host_is_refused_with_its_field() {
 }
 
 #[tokio::test]
+async fn an_edit_changes_what_it_says_clears_what_is_null_and_takes_nothing_from_another_host() {
+    let site = Site::new().await;
+    site.ask(Operator, "POST", "/hosts", json!({ "name": "n2", "macs": ["52:54:00:00:00:02"], "serial": "S2", "address": "10.77.0.2" })).await;
+    let edit = |body: Value| site.ask(Operator, "PATCH", "/hosts/52-54-00-00-00-02", body);
+    let renamed = edit(json!({ "name": "n3", "serial": null })).await.json();
+    assert_eq!((&renamed["name"], &renamed["serial"], &renamed["address"]), (&json!("n3"), &Value::Null, &json!("10.77.0.2")));
+    assert_eq!(edit(json!({ "name": "n1" })).await.problem(409), "in_use");
+    assert_eq!(edit(json!({ "macs": [MAC] })).await.problem(409), "in_use");
+    assert_eq!(edit(json!({ "macs": [] })).await.problem(422), "invalid");
+    assert_eq!(edit(json!({ "profile": "moon" })).await.problem(404), "not_found");
+    let seen = site.get("/hosts/n3/journal").await.json()["items"].as_array().unwrap().len();
+    assert_eq!(edit(json!({ "name": "n3" })).await.status, 200);
+    assert_eq!(site.get("/hosts/n3/journal").await.json()["items"].as_array().unwrap().len(), seen, "nothing changed, nothing is told");
+}
+
+#[tokio::test]
 async fn a_version_that_is_not_the_present_one_is_412() {
     let site = Site::new().await;
     for (method, path, body) in [

@@ -10,13 +10,13 @@ use bootwright::{
         artifact::FetchEnd,
         build::{BuildAsk, Enabled},
         document::{Document, DocumentAsk},
-        hosts::Description,
         script::{Script, ScriptAsk},
         settings::Edit,
         start,
     },
     config::Config,
     model::{Actor, Build, Callback, Host, Mac, Report, Role, SessionId, Token},
+    rules::sitefile::SiteHost,
     world::StillWorld,
 };
 
@@ -71,14 +71,14 @@ impl Lab {
         profile.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         self.house.edit_settings(&admin(), Edit::Network(serde_json::from_value(network).unwrap())).await.unwrap();
         self.house.edit_settings(&admin(), Edit::Profile(serde_json::from_value(profile).unwrap())).await.unwrap();
-        let description = Description {
+        let host = SiteHost {
             name: Some("n1".parse().unwrap()),
             macs: Some(vec![mac()]),
-            network: Some("lab".parse().unwrap()),
-            profile: Some("os".parse().unwrap()),
-            ..Description::default()
+            network: Some(Some("lab".parse().unwrap())),
+            profile: Some(Some("os".parse().unwrap())),
+            ..SiteHost::default()
         };
-        self.house.create_host(&admin(), description).await.unwrap();
+        self.house.create_host(&admin(), host).await.unwrap();
         self.act("adopt").await;
     }
 

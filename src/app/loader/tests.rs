@@ -2,7 +2,7 @@
 //!
 //! Who gets a loader, who does not, what its arrival proves, and that a database that does not answer is no "not found".
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::json;
 
@@ -10,7 +10,7 @@ use super::*;
 use crate::{
     app::{Failure, start},
     config::Config,
-    model::{Fact, Timestamp},
+    model::{Fact, Host, Timestamp},
     rules::transfer::{Event, GivenUp},
     store::{BrokenStore, JournalFilter, Writes},
     world::StillWorld,
@@ -196,7 +196,7 @@ async fn a_configuration_is_no_loader_unless_the_host_names_it() {
 async fn a_host_is_known_by_its_lease_its_path_or_its_own_address() {
     let lab = lab().await;
     lab.add(host(|host| host.address = Some(PEER))).await;
-    let known = |peer, claimed| lab.house.loading_host(peer, claimed).unwrap().is_some();
+    let known = |peer, claimed| lab.house.fetcher(None, peer, claimed).unwrap().is_some();
     assert!(known(PEER, None) && known(STRANGER, Some(mac())) && !known(STRANGER, None));
     lab.lend(STRANGER);
     assert!(known(STRANGER, None));

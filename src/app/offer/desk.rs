@@ -14,12 +14,12 @@ use tokio::sync::broadcast::{Receiver, error::TryRecvError};
 
 use super::Case;
 use crate::{
-    app::{House, Told, house::Pen, script::Who},
-    model::{Actor, Entry, Host, HostId, IssueKind, Mac, Timestamp, What},
+    app::{House, Told, house::Pen, who::Who},
+    model::{Actor, Entry, Host, HostId, Mac, Timestamp, What},
     rules::{
-        boot::{self, DhcpBoot},
+        boot::DhcpBoot,
         identity::Claim,
-        loaders::{self, Client},
+        loaders::Client,
         offer::{self, Facts, Known, Verdict},
     },
 };
@@ -36,9 +36,6 @@ pub struct Desk {
     remarks: Mutex<HashMap<(Mac, &'static str), Timestamp>>,
     swept: Mutex<Timestamp>,
 }
-
-/// A host, and the issue and sentence if what it shows contradicts itself.
-pub(super) type Recorded = (Arc<Host>, Option<(IssueKind, String)>);
 
 struct Reserved {
     heard: Receiver<Arc<Entry>>,
@@ -89,14 +86,10 @@ impl Desk {
         room
     }
 
-    /// The host that asks, and why what it shows contradicts itself, if it does.
-    pub(super) fn identify(&self, case: &Case<'_>) -> Told<Option<Recorded>> {
+    /// Who asks, by card and board.
+    pub(super) fn identify(&self, case: &Case<'_>) -> Told<Who> {
         let macs = [case.request().mac];
-        let claim = Claim { macs: &macs, uuid: case.request().uuid(), serial: None };
-        Ok(match self.house.which(&claim)? {
-            Who::Stranger => None,
-            Who::Known { host, doubt } => Some((host, doubt)),
-        })
+        self.house.who(&Claim { macs: &macs, uuid: case.request().uuid(), serial: None })
     }
 
     /// One decision of `rules::offer`, with the lease book held.
@@ -124,18 +117,9 @@ impl Desk {
     /// What a machine that nobody recorded may boot.
     pub(super) fn stranger_boot(&self, case: &Case<'_>) -> DhcpBoot {
         let Client::Netboot(firmware) = case.client else { return not_asked() };
-        let facts =
-            boot::Facts { host: None, doubt: None, profile: None, network: case.network.as_deref(), firmware, live_image: false, now: case.now };
-        let plan = boot::decide(&facts);
+        let plan = self.house.plan_of_stranger(case.network.as_deref(), firmware);
         let script = super::host::script_url(case, &case.url(self), firmware.arch, None);
-        self.for_dhcp(&plan, &firmware, None, &script)
-    }
-
-    /// What DHCP offers for a plan, with the loaders that are really there.
-    pub(super) fn for_dhcp(&self, plan: &crate::model::Plan, firmware: &crate::model::Firmware, asked: Option<&str>, script: &str) -> DhcpBoot {
-        let loader = loaders::choose(firmware.arch, asked, &|name| self.house.loaders.has(name));
-        let why = loader.as_ref().err().map(ToString::to_string).unwrap_or_default();
-        boot::for_dhcp(plan, firmware, &boot::Ways { loader: loader.map_err(|_| why.as_str()), script })
+        self.house.for_dhcp(&plan, &firmware, None, &script)
     }
 
     /// Forgets what is over and tells the journal which leases ended since the last time.

@@ -11,10 +11,11 @@ use crate::{
         draft::Draft,
         house::{Saved, TRIES},
         scene::Scene,
+        who::Doubt,
     },
-    model::{Actor, Arch, DiskBoot, Host, IssueKind, Plan, SessionId, Stage, What},
+    model::{Actor, Arch, DhcpMode, DiskBoot, Host, Lease, LoopPolicy, Plan, SessionId, Stage, What},
     rules::{
-        boot::{self, DhcpBoot},
+        boot::DhcpBoot,
         lease::Undo,
         lifecycle::Event,
         loaders::Client,
@@ -30,7 +31,7 @@ impl Desk {
         &self,
         case: &Case<'_>,
         host: Arc<Host>,
-        doubt: Option<(IssueKind, String)>,
+        doubt: Option<Doubt>,
         probe: &dyn Probe,
     ) -> Told<Result<Answer, Silence>> {
         let mut host = host;
@@ -48,30 +49,15 @@ impl Desk {
     }
 
     /// Puts the packet into the host's sessions and decides what it may boot.
-    fn draft_boot(&self, case: &Case<'_>, scene: &Scene, doubt: Option<&(IssueKind, String)>, draft: &mut Draft<'_>) -> DhcpBoot {
+    fn draft_boot(&self, case: &Case<'_>, scene: &Scene, doubt: Option<&Doubt>, draft: &mut Draft<'_>) -> DhcpBoot {
         let policy = scene.effective().map(|profile| profile.loop_policy).unwrap_or_default();
         let observed = draft.observe(&sign(case), policy);
-        if let Some((issue, text)) = doubt {
-            draft.host.raise(*issue, text.clone(), case.now);
-            if self.is_news(case.request().mac, "identity_conflict", case.now) {
-                draft.note(What::Warning { word: "identity_conflict".into() }, text.clone());
-            }
-        }
+        doubt.into_iter().for_each(|doubt| draft.doubt(doubt));
         let Client::Netboot(firmware) = case.client else { return super::desk::not_asked() };
-        let facts = boot::Facts {
-            host: Some(&draft.host),
-            doubt: doubt.map(|(_, text)| text.as_str()),
-            profile: scene.effective(),
-            network: case.network.as_deref(),
-            firmware,
-            live_image: false,
-            now: case.now,
-        };
-        let plan = boot::decide(&facts);
+        let plan = self.house.plan(&draft.host, doubt, scene, firmware);
         let session = observed.session.or_else(|| named(&draft.host, None).map(|session| session.id));
         let script = script_url(case, &case.url(self), firmware.arch, session);
-        let asked = draft.host.loader.clone();
-        let boot = self.for_dhcp(&plan, &firmware, asked.as_ref().map(AsRef::as_ref), &script);
+        let boot = self.house.for_dhcp(&plan, &firmware, draft.host.loader.as_ref(), &script);
         self.draft_stage(case, &plan, &boot, draft);
         boot
     }
@@ -79,7 +65,7 @@ impl Desk {
     /// What the packet means for the build: it asks by DHCP, or it goes to its disk because it is told nothing.
     fn draft_stage(&self, case: &Case<'_>, plan: &Plan, boot: &DhcpBoot, draft: &mut Draft<'_>) {
         // In a network that is not ours nobody hears us: neither is true there.
-        if case.network.as_ref().is_none_or(|network| network.dhcp == crate::model::DhcpMode::Off) {
+        if case.network.as_ref().is_none_or(|network| network.dhcp == DhcpMode::Off) {
             return;
         }
         let build = draft.host.build.as_ref().map(|build| (build.id, build.stage));
@@ -89,7 +75,7 @@ impl Desk {
                 draft.advance(&Event::StageSeen { stage: Stage::Dhcp, evidence, build });
             }
             (Plan::Local { how: DiskBoot::Silence, .. }, _, build) => {
-                draft.observe(&Sign::Silenced, crate::model::LoopPolicy::Warn);
+                draft.observe(&Sign::Silenced, LoopPolicy::Warn);
                 if let Some((build, Stage::Built)) = build {
                     draft.advance(&Event::StageSeen { stage: Stage::LocalBoot, evidence, build });
                 }
@@ -131,7 +117,7 @@ impl Desk {
         })
     }
 
-    async fn save(&self, draft: Draft<'_>, lease: Option<crate::model::Lease>) -> Result<Saved, Fault> {
+    async fn save(&self, draft: Draft<'_>, lease: Option<Lease>) -> Result<Saved, Fault> {
         if draft.host == *draft.seen && draft.facts.is_empty() && lease.is_none() {
             return Ok(Saved::Done(Vec::new()));
         }

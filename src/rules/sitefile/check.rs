@@ -5,40 +5,38 @@
 
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
-use super::{After, Current, Invalid, Site, may_go};
+use super::{After, Current, Invalid, Mistake, Site};
 use crate::{
-    model::{Host, HostName, Name, Network},
-    rules::inherit,
+    model::{Host, HostName, Network},
+    rules::{inherit, removal},
     wire::dhcp::freeform,
 };
 
 /// Names that the file uses twice.
 pub(super) fn names(site: &Site) -> Vec<Invalid> {
-    let networks = site.networks.iter().map(|one| one.name.to_string());
-    let profiles = site.profiles.iter().map(|one| one.name.to_string());
-    let hosts = site.hosts.iter().map(|one| one.name.to_string());
+    let networks = site.networks.iter().map(|one| Some(one.name.as_ref()));
+    let profiles = site.profiles.iter().map(|one| Some(one.name.as_ref()));
+    let hosts = site.hosts.iter().map(|one| one.name.as_ref().map(AsRef::as_ref));
     let mut wrong = twice("networks", networks);
     wrong.extend(twice("profiles", profiles));
     wrong.extend(twice("hosts", hosts));
     wrong
 }
 
-fn twice(section: &str, names: impl Iterator<Item = String>) -> Vec<Invalid> {
+fn twice<'a>(section: &str, names: impl Iterator<Item = Option<&'a str>>) -> Vec<Invalid> {
     let mut seen = BTreeMap::new();
     let mut wrong = Vec::new();
-    for (index, name) in names.enumerate() {
-        match seen.get(&name) {
-            Some(first) => wrong.push(Invalid::new(format!("{section}[{index}].name"), format!("{name} is the name of {section}[{first}] already"))),
-            None => {
-                seen.insert(name, index);
-            }
+    for (index, name) in names.enumerate().filter_map(|(index, name)| Some((index, name?))) {
+        let first = *seen.entry(name).or_insert(index);
+        if first != index {
+            wrong.push(Invalid::new(format!("{section}[{index}].name"), format!("{name} is the name of {section}[{first}] already")));
         }
     }
     wrong
 }
 
 /// Networks by themselves and beside each other.
-pub(super) fn networks(site: &Site, after: &After) -> Vec<Invalid> {
+pub(super) fn networks(site: &Site, now: &Current<'_>, after: &After) -> Vec<Invalid> {
     let mut wrong = Vec::new();
     for (index, network) in site.networks.iter().enumerate() {
         let at = |field: &str| format!("networks[{index}].{field}");
@@ -49,7 +47,7 @@ pub(super) fn networks(site: &Site, after: &After) -> Vec<Invalid> {
             wrong.push(Invalid::new(at("gateway"), format!("{gateway} is no host's address in {}", network.subnet)));
         }
         if let Some(profile) = network.profile.as_ref().filter(|profile| !after.profiles.contains_key(*profile)) {
-            wrong.push(Invalid::new(at("profile"), format!("there is no profile {profile}")));
+            wrong.push(Invalid::unknown(at("profile"), "profile", profile));
         }
         if network.lease_secs < 60 {
             wrong.push(Invalid::new(at("lease_secs"), "a lease of less than a minute ends before a boot does"));
@@ -59,8 +57,20 @@ pub(super) fn networks(site: &Site, after: &After) -> Vec<Invalid> {
         }
         wrong.extend(pools(index, network));
         wrong.extend(overlap(index, network, after));
+        wrong.extend(shrunk(index, network, now, after));
     }
     wrong
+}
+
+/// Reserved addresses of hosts outside the file, which its network would no longer hold.
+fn shrunk(index: usize, network: &Network, now: &Current<'_>, after: &After) -> Vec<Invalid> {
+    let Some(before) = now.networks.get(&network.name) else { return Vec::new() };
+    let own = after.hosts.iter().filter(|(host, place)| place.is_none() && host.network.as_ref() == Some(&network.name));
+    let lost = own.filter_map(|(host, _)| {
+        let address = host.address.filter(|address| is_host_address(before, *address) && !is_host_address(network, *address))?;
+        Some(Invalid::new(format!("networks[{index}].subnet"), format!("{} would no longer hold {address} of host {}", network.subnet, host.name)))
+    });
+    lost.collect()
 }
 
 fn pools(index: usize, network: &Network) -> Vec<Invalid> {
@@ -124,16 +134,19 @@ pub(super) fn profiles(site: &Site, after: &After) -> Vec<Invalid> {
 pub(super) fn hosts(site: &Site, after: &After) -> Vec<Invalid> {
     let mut wrong = Vec::new();
     for (index, _) in site.hosts.iter().enumerate() {
-        let Some((host, _)) = after.hosts.iter().find(|(_, place)| *place == Some(index)) else { continue };
         let at = |field: &str| format!("hosts[{index}].{field}");
+        let Some((host, _)) = after.hosts.iter().find(|(_, place)| *place == Some(index)) else {
+            wrong.push(Invalid::new(at("name"), "a new host needs a name"));
+            continue;
+        };
         if host.macs.is_empty() {
-            wrong.push(Invalid::new(at("macs"), "a new host needs at least one MAC address"));
+            wrong.push(Invalid::new(at("macs"), "a host needs at least one MAC address"));
         }
         if let Some(network) = host.network.as_ref().filter(|name| !after.networks.contains_key(*name)) {
-            wrong.push(Invalid::new(at("network"), format!("there is no network {network}")));
+            wrong.push(Invalid::unknown(at("network"), "network", network));
         }
         if let Some(profile) = host.profile.as_ref().filter(|name| !after.profiles.contains_key(*name)) {
-            wrong.push(Invalid::new(at("profile"), format!("there is no profile {profile}")));
+            wrong.push(Invalid::unknown(at("profile"), "profile", profile));
         }
         wrong.extend(host.address.and_then(|address| unfit(host, address, after)).map(|text| Invalid::new(at("address"), text)));
         wrong.extend(shared(index, host, after));
@@ -156,7 +169,7 @@ fn unfit(host: &Host, address: Ipv4Addr, after: &After) -> Option<String> {
     own.then(|| format!("{address} is the gateway's or the server's own address"))
 }
 
-/// MACs, UUID and address that another host has, too; the later one in the file is reported.
+/// Name, MACs, UUID and address that another host has, too; the later one in the file is reported.
 fn shared(index: usize, host: &Host, after: &After) -> Vec<Invalid> {
     let mut wrong = Vec::new();
     for (number, mac) in host.macs.iter().enumerate() {
@@ -164,16 +177,24 @@ fn shared(index: usize, host: &Host, after: &After) -> Vec<Invalid> {
             wrong.push(Invalid::new(format!("hosts[{index}].macs[{number}]"), format!("{mac} is listed twice")));
         }
     }
-    for (other, place) in after.hosts.iter().filter(|(other, place)| place.is_none_or(|place| place < index) && other.name != host.name) {
-        let owner = owner(&other.name, *place);
+    for (other, place) in after.hosts.iter().filter(|(_, place)| place.is_none_or(|place| place < index)) {
+        let mut taken = |field: &str, noun: &'static str, name: String, verb: &str| {
+            let text = format!("{name} {verb} {}", owner(&other.name, *place));
+            let mistake = Mistake::Taken { noun, name, by: other.name.to_string() };
+            wrong.push(Invalid { path: format!("hosts[{index}].{field}"), text, mistake });
+        };
+        // Two of one name in the file were reported as such.
+        if place.is_none() && other.name == host.name {
+            taken("name", "the name", host.name.to_string(), "is the name of");
+        }
         for (number, mac) in host.macs.iter().enumerate().filter(|(_, mac)| other.macs.contains(mac)) {
-            wrong.push(Invalid::new(format!("hosts[{index}].macs[{number}]"), format!("{mac} belongs to {owner}")));
+            taken(&format!("macs[{number}]"), "the MAC address", mac.to_string(), "belongs to");
         }
         if let Some(uuid) = host.uuid.filter(|uuid| other.uuid == Some(*uuid)) {
-            wrong.push(Invalid::new(format!("hosts[{index}].uuid"), format!("{uuid} belongs to {owner}")));
+            taken("uuid", "the UUID", uuid.to_string(), "belongs to");
         }
         if let Some(address) = host.address.filter(|address| other.address == Some(*address)) {
-            wrong.push(Invalid::new(format!("hosts[{index}].address"), format!("{address} is reserved for {owner}")));
+            taken("address", "the address", address.to_string(), "is reserved for");
         }
     }
     wrong
@@ -188,17 +209,18 @@ pub(super) fn pruned(site: &Site, now: &Current<'_>, after: &After) -> Vec<Inval
     if !site.prune {
         return unnamed_profiles(now, after);
     }
-    let stays = |name: &HostName| site.hosts.iter().any(|one| one.name == *name);
-    now.hosts
-        .iter()
-        .filter(|host| !stays(&host.name) && !may_go(host))
-        .map(|host| Invalid::new("prune", format!("host {} is {}; take it out of service first, or name it", host.name, host.lifecycle.word())))
-        .collect()
+    let goes = now.hosts.iter().filter(|host| !site.hosts.iter().any(|one| one.is_over(host)));
+    let kept = goes.filter_map(|host| removal::idle(host).err()).map(|keep| Invalid::new("prune", format!("host {keep}, or name it in the file")));
+    let installed = after.hosts.iter().filter_map(|(host, _)| {
+        let build = host.open_build().filter(|build| !after.profiles.contains_key(&build.profile))?;
+        Some(Invalid::new("prune", format!("profile {} is being installed on host {}; name it, or cancel the build first", build.profile, host.name)))
+    });
+    kept.chain(installed).collect()
 }
 
 /// A changed parent may break a profile that the file does not name.
 fn unnamed_profiles(now: &Current<'_>, after: &After) -> Vec<Invalid> {
-    let breaks = |name: &&Name| inherit::profile(name, now.profiles).is_ok() && inherit::profile(name, &after.profiles).is_err();
+    let breaks = |name: &&crate::model::Name| inherit::profile(name, now.profiles).is_ok() && inherit::profile(name, &after.profiles).is_err();
     now.profiles
         .keys()
         .filter(breaks)

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Change, Current, Difference, Edit, Field, Noun, Plan, Site, SiteHost, blank};
+use super::{Change, Current, Difference, Edit, Field, Noun, Plan, Site, SiteHost};
 use crate::model::Host;
 
 pub(super) fn plan(site: &Site, now: &Current<'_>) -> Plan {
@@ -34,16 +34,15 @@ pub(super) fn plan(site: &Site, now: &Current<'_>) -> Plan {
 }
 
 fn host(plan: &mut Plan, wanted: &SiteHost, now: &Current<'_>) {
-    let recorded = now.hosts.iter().find(|host| host.name == wanted.name);
-    let mut after = recorded.map_or_else(|| blank(&wanted.name), |host| Host::clone(host));
-    wanted.apply_to(&mut after);
-    let edit = || recorded.map_or_else(|| Edit::NewHost(wanted.clone()), |host| Edit::Host(host.id, wanted.clone()));
-    plan.set(Noun::Host, wanted.name.as_ref(), recorded.map(|host| inventory(host)), inventory(&after), edit);
+    // A host without record and name was refused by the checks.
+    let Some((recorded, after)) = wanted.laid(now.hosts) else { return };
+    let edit = || recorded.map_or_else(|| Edit::NewHost(after.name.clone(), wanted.clone()), |host| Edit::Host(host.id, wanted.clone()));
+    plan.set(Noun::Host, after.name.as_ref(), recorded.map(|host| inventory(host)), inventory(&after), edit);
 }
 
 /// What is not named goes; hosts before the networks and profiles that they refer to.
 fn prune(plan: &mut Plan, site: &Site, now: &Current<'_>) {
-    for host in now.hosts.iter().filter(|host| !site.hosts.iter().any(|one| one.name == host.name)) {
+    for host in now.hosts.iter().filter(|host| !site.hosts.iter().any(|one| one.is_over(host))) {
         plan.add(Noun::Host, host.name.as_ref(), Change::Delete, Some(Vec::new()), || Edit::NoHost(host.id));
     }
     for name in now.networks.keys().filter(|name| !site.networks.iter().any(|one| one.name == **name)) {

@@ -5,7 +5,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::model::Timestamp;
+use crate::model::{Lifecycle, Timestamp};
 
 fn example() -> Value {
     json!({
@@ -45,9 +45,9 @@ impl World {
                 Edit::NoNetwork(name) => drop(self.networks.remove(&name)),
                 Edit::Profile(profile) => drop(self.profiles.insert(profile.name.clone(), profile)),
                 Edit::NoProfile(name) => drop(self.profiles.remove(&name)),
-                Edit::NewHost(wanted) => {
+                Edit::NewHost(name, wanted) => {
                     let id = HostId(uuid::Uuid::from_u128(self.hosts.len() as u128 + 1));
-                    let mut host = Host::new(id, wanted.name.clone(), Vec::new(), Timestamp::UNIX_EPOCH);
+                    let mut host = Host::new(id, name, Vec::new(), Timestamp::UNIX_EPOCH);
                     wanted.apply_to(&mut host);
                     self.hosts.push(Arc::new(host));
                 }
@@ -146,6 +146,70 @@ fn pruning_never_takes_a_host_that_is_used() {
     let found = world.plan(json!({"prune": true})).unwrap_err();
     assert_eq!((found[0].path.as_str(), found.len()), ("prune", 1));
     assert!(found[0].text.contains("host n1 is used"), "{}", found[0]);
+}
+
+#[test]
+fn a_prune_and_a_removal_keep_the_same_hosts() {
+    for lifecycle in [Lifecycle::New, Lifecycle::Unavailable, Lifecycle::Available, Lifecycle::Provisioning, Lifecycle::UsedRegistering] {
+        let mut world = World::default().apply(example());
+        Arc::make_mut(&mut world.hosts[0]).lifecycle = lifecycle.clone();
+        let removed = crate::rules::removal::decide(&world.hosts[0], "n1");
+        assert_eq!(world.plan(json!({"prune": true})).is_ok(), removed.is_ok(), "{lifecycle:?}");
+    }
+}
+
+#[test]
+fn pruning_never_takes_the_profile_of_an_open_build() {
+    let mut world = World::default().apply(example());
+    let mut build = crate::rules::session::history::open_build();
+    build.profile = "debian-12".parse().unwrap();
+    let host = Arc::make_mut(&mut world.hosts[0]);
+    (host.lifecycle, host.build) = (Lifecycle::Provisioning, Some(build));
+    let kept = json!({"prune": true, "networks": example()["networks"], "hosts": [{"name": "n1", "profile": null}]});
+    let found = world.plan(kept).unwrap_err();
+    assert_eq!((found[0].path.as_str(), found.len()), ("prune", 1));
+    assert!(found[0].text.contains("debian-12 is being installed on host n1"), "{}", found[0]);
+}
+
+#[test]
+fn a_network_does_not_shrink_away_from_a_host_outside_the_file() {
+    let world = World::default().apply(example());
+    let mut network = example()["networks"][0].clone();
+    network["subnet"] = json!("10.77.0.64/26");
+    for field in ["pools", "gateway"] {
+        network.as_object_mut().unwrap().remove(field);
+    }
+    let found = world.plan(json!({"networks": [network]})).unwrap_err();
+    assert_eq!(found[0].to_string(), "networks[0].subnet: 10.77.0.64/26 would no longer hold 10.77.0.11 of host n1");
+}
+
+/// One host laid over a world with n1 and n2: the first mistake, or the changes.
+#[track_caller]
+fn one(over: impl Fn(&World) -> Over, fields: Value, want: &str) {
+    let mut document = example();
+    document["hosts"].as_array_mut().unwrap().push(json!({"name": "n2", "macs": ["52:54:00:00:00:02"]}));
+    let world = World::default().apply(document);
+    let host = SiteHost { over: over(&world), ..serde_json::from_value(fields).unwrap() };
+    let said = match plan(&Site { hosts: vec![host], ..Site::default() }, &world.current()) {
+        Err(wrong) => wrong[0].to_string(),
+        Ok(plan) => plan.differences.iter().map(|one| format!("{:?} {}", one.change, one.name)).collect::<Vec<_>>().join("; "),
+    };
+    assert!(said.contains(want), "wanted {want}, got {said}");
+}
+
+#[test]
+fn one_host_is_renamed_only_by_its_record_and_made_only_if_it_is_new() {
+    let first = |world: &World| Over::Record(world.hosts[0].id);
+    let nobody = |_: &World| Over::Record(HostId(uuid::Uuid::nil()));
+    let nothing = |_: &World| Over::Nothing;
+    one(first, json!({"name": "n9"}), "Change n9");
+    one(first, json!({"tags": ["x"]}), "Change n1");
+    one(first, json!({"name": "n2"}), "hosts[0].name: n2 is the name of host n2");
+    one(first, json!({"macs": ["52:54:00:00:00:02"]}), "belongs to host n2");
+    one(nobody, json!({"name": "n9", "macs": ["52:54:00:00:00:09"]}), "hosts[0].name");
+    one(nothing, json!({"name": "n9", "macs": ["52:54:00:00:00:09"]}), "Create n9");
+    one(nothing, json!({"name": "n1", "macs": ["52:54:00:00:00:09"]}), "hosts[0].name: n1 is the name of host n1");
+    one(nothing, json!({"macs": ["52:54:00:00:00:09"]}), "hosts[0].name: a new host needs a name");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! How an answer ended: written whole, or broken off and where. Stages of a build hang on that difference.
 //!
-//! A body carries a [`Watch`]; the watch tells a [`Witness`] (a closure of the story that wants to know). HEAD, Range and operators'
+//! A body carries a `Watch`; the watch tells a `Witness` (a closure of the story that wants to know). HEAD, Range and operators'
 //! answers get none: they count as nothing. Rendered documents and loaders are [`Spoken`] from memory, files are `file::FileBody`.
 
 use std::{

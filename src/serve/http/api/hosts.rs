@@ -20,11 +20,9 @@ use super::{
     types::{HostView, no_hidden},
 };
 use crate::{
-    app::{
-        action::Words,
-        hosts::{Description, HostFilter},
-    },
+    app::{action::Words, hosts::HostFilter},
     model::{Host, Role},
+    rules::sitefile::SiteHost,
 };
 
 /// A host with its version as `ETag`.
@@ -53,12 +51,12 @@ pub(super) async fn list(
 }
 
 /// Records a host, in state `new`.
-#[utoipa::path(post, path = "/api/v1/hosts", tag = "hosts", request_body = Description,
+#[utoipa::path(post, path = "/api/v1/hosts", tag = "hosts", request_body = SiteHost,
     responses((status = 201, body = HostView), (status = "default", body = Problem)))]
-pub(super) async fn create(State(admin): State<Admin>, caller: Caller, Sent(description): Sent<Description>) -> Result<Response, Problem> {
+pub(super) async fn create(State(admin): State<Admin>, caller: Caller, Sent(wanted): Sent<SiteHost>) -> Result<Response, Problem> {
     let actor = caller.needs(Role::Operator)?;
-    no_hidden(description.params.as_ref().unwrap_or(&Default::default()))?;
-    let host = admin.house.create_host(actor, description).await?;
+    no_hidden(wanted.params.as_ref().unwrap_or(&Default::default()))?;
+    let host = admin.house.create_host(actor, wanted).await?;
     let mut response = shown(StatusCode::CREATED, &host, &caller);
     if let Ok(place) = HeaderValue::from_str(&format!("/api/v1/hosts/{}", host.id)) {
         response.headers_mut().insert(header::LOCATION, place);
@@ -74,7 +72,7 @@ pub(super) async fn show(State(admin): State<Admin>, caller: Caller, Path(key): 
 }
 
 /// Edits the inventory of a host; what is left out stays.
-#[utoipa::path(patch, path = "/api/v1/hosts/{host}", tag = "hosts", request_body = Description,
+#[utoipa::path(patch, path = "/api/v1/hosts/{host}", tag = "hosts", request_body = SiteHost,
     params(("host" = String, Path), ("If-Match" = Option<String>, Header, description = "the version that was read")),
     responses((status = 200, body = HostView), (status = "default", body = Problem)))]
 pub(super) async fn edit(
@@ -82,11 +80,11 @@ pub(super) async fn edit(
     caller: Caller,
     Path(key): Path<String>,
     IfMatch(version): IfMatch,
-    Sent(description): Sent<Description>,
+    Sent(wanted): Sent<SiteHost>,
 ) -> Result<Response, Problem> {
     let actor = caller.needs(Role::Operator)?;
-    no_hidden(description.params.as_ref().unwrap_or(&Default::default()))?;
-    Ok(shown(StatusCode::OK, &admin.house.edit_host(actor, &key, version, description).await?, &caller))
+    no_hidden(wanted.params.as_ref().unwrap_or(&Default::default()))?;
+    Ok(shown(StatusCode::OK, &admin.house.edit_host(actor, &key, version, wanted).await?, &caller))
 }
 
 /// The confirmation of a removal.
