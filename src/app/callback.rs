@@ -38,6 +38,12 @@ impl House {
         self.draft(&Actor::Host { mac: None, proven: true }, find, |draft| Ok(self.hear(draft, session, callback, is_calm))).await
     }
 
+    /// Whether the token is one of a build, also of an older one.
+    pub async fn is_known(&self, token: &Token) -> Told<bool> {
+        let hash = token.hash();
+        Ok(self.store.host_by_token(&hash)?.is_some() || self.store.build_by_token(&hash).await?.is_some())
+    }
+
     fn hear(&self, draft: &mut Draft<'_>, session: Option<SessionId>, callback: &Callback, is_calm: bool) -> Heard {
         let Some(build) = draft.host.build.as_ref().map(|build| build.id) else {
             return Heard { applied: false, why: Some("the host has no build".into()) };

@@ -127,9 +127,18 @@ impl Desk {
     }
 
     /// What came is no request.
-    pub fn malformed(&self, why: Malformed) {
+    pub async fn malformed(&self, why: Malformed, from: SocketAddrV4) {
+        let now = self.house.now();
         self.house.metrics.dhcp_request("malformed");
         self.house.metrics.dhcp_silence(why.word());
+        if self.is_news(desk::Whom::Sender(*from.ip()), why.word(), now) {
+            let text = format!("a packet from {from} is no DHCP request: {why}");
+            tracing::info!(%from, %why, "dhcp: malformed");
+            let fact = Pen::new(Actor::Host { mac: None, proven: false }, now).write(What::Silent { why: why.word().into() }, text);
+            if let Err(fault) = self.house.record(vec![fact]).await {
+                tracing::warn!(%fault, "dhcp: a malformed packet was not journalled");
+            }
+        }
     }
 
     /// The answer did not leave.

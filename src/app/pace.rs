@@ -25,6 +25,9 @@ pub const REPORTS: Budget = Budget { burst: 400.0, rate: 20.0 };
 /// Files of one machine that leave a line in the journal: an installation from a tree fetches thousands, and the first ones tell.
 pub const FILES: Budget = Budget { burst: 400.0, rate: 10.0 };
 
+/// TFTP requests of one peer that are refused and told of; the others are counted.
+pub const REFUSALS: Budget = Budget { burst: 40.0, rate: 2.0 };
+
 /// Whom a bucket is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Key {
@@ -36,6 +39,8 @@ pub enum Key {
     Document(Ipv4Addr, HostId),
     /// The installer of this host.
     Report(HostId),
+    /// Refused requests of whoever is at this address.
+    Refusal(Ipv4Addr),
     /// Files of this host.
     File(Ipv4Addr, HostId),
 }
@@ -47,6 +52,7 @@ impl Key {
             Self::Script(..) => SCRIPTS,
             Self::Document(..) => DOCUMENTS,
             Self::Report(_) => REPORTS,
+            Self::Refusal(_) => REFUSALS,
             Self::File(..) => FILES,
         }
     }

@@ -7,8 +7,9 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use arc_swap::ArcSwap;
 
+use super::{Fault, House, house::Pen};
 use crate::{
-    model::{Sources, TemplateFault},
+    model::{Actor, Sources, TemplateFault, What},
     rules::render::Catalog,
     store::shelf::templates::{ShelfFault, TemplateShelf},
 };
@@ -91,6 +92,14 @@ fn difference(old: &Sources, new: &Sources) -> Changed {
         }
     }
     changed
+}
+
+impl House {
+    /// Journals that a changed set was not taken: whoever changed it looks there and not into the log.
+    pub async fn templates_not_taken(&self, fault: &TemplatesFault) -> Result<(), Fault> {
+        let text = format!("the changed templates are not taken and the set before stays in use: {fault}");
+        self.record(vec![Pen::new(Actor::Server, self.now()).write(What::Warning { word: "templates_not_taken".into() }, text)]).await
+    }
 }
 
 #[cfg(test)]

@@ -39,7 +39,12 @@ pub async fn run(house: Arc<House>, stop: CancellationToken) {
             Ok(Ok(changes)) => {
                 tracing::info!(added = ?changes.added, altered = ?changes.altered, removed = ?changes.removed, "templates read again");
             }
-            Ok(Err(fault)) => tracing::error!(%fault, "the changed templates are not taken; the set before stays in use"),
+            Ok(Err(fault)) => {
+                tracing::error!(%fault, "the changed templates are not taken; the set before stays in use");
+                if let Err(why) = house.templates_not_taken(&fault).await {
+                    tracing::error!(%why, "that was not journalled");
+                }
+            }
             Err(fault) => tracing::error!(%fault, "reading the templates failed"),
         }
     }

@@ -8,6 +8,7 @@ use bootwright::{
     store::JournalFilter,
 };
 use serde_json::json;
+use tokio_stream::StreamExt;
 
 use crate::{
     http_site::Site,
@@ -205,6 +206,28 @@ async fn a_flood_of_requests_does_not_fill_the_journal() {
     }
     assert_eq!(site.fetch(&format!("/cb/{first}/built")).await.status, 204);
     assert_eq!(site.stage(), "built");
+}
+
+#[tokio::test]
+async fn who_shows_no_token_has_no_byte_of_his_body_kept() {
+    let site = Site::new().await;
+    let pass = site.enable().await;
+    let body = "x".repeat(900_000);
+    let endless = || {
+        let read = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let counting = read.clone();
+        let frames = tokio_stream::iter(0..1000).map(move |_| {
+            counting.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            Ok::<_, std::convert::Infallible>(bytes::Bytes::from_static(&[b'x'; 1000]))
+        });
+        (axum::body::Body::from_stream(frames), read)
+    };
+    let (frames, read) = endless();
+    let request = axum::http::Request::post("/cb/aaaaaaaaaaaaaaaaaaaaaaaaaa/log").body(frames).unwrap();
+    assert_eq!(crate::http_site::send(&site.boot, request).await.status, 403);
+    assert_eq!(read.load(std::sync::atomic::Ordering::SeqCst), 0);
+    assert_eq!(site.machine("POST", &format!("/cb/{pass}/log"), &[], &body).await.status, 204);
+    assert_eq!(site.machine("POST", &format!("/cb/{pass}/log"), &[], &"x".repeat(2 << 20)).await.status, 413);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
 
 mod attack_machines;
 mod attack_secrets;
+mod attack_templates;
 mod boot_rules;
 mod cli;
 mod cli_site;

@@ -33,8 +33,24 @@ const REMARKS: usize = 4096;
 pub struct Desk {
     pub(super) house: Arc<House>,
     reserved: Mutex<Reserved>,
-    remarks: Mutex<HashMap<(Mac, &'static str), Timestamp>>,
+    remarks: Mutex<HashMap<(Whom, &'static str), Timestamp>>,
     swept: Mutex<Timestamp>,
+}
+
+/// Of whom something was said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Whom {
+    /// A client.
+    Client(Mac),
+    /// Whoever sent what cannot be read.
+    Sender(Ipv4Addr),
+}
+
+impl From<Mac> for Whom {
+    // Most remarks are about a client.
+    fn from(mac: Mac) -> Self {
+        Self::Client(mac)
+    }
 }
 
 struct Reserved {
@@ -70,9 +86,10 @@ impl Desk {
     }
 
     /// Whether this was not said of this client within the last minute.
-    pub(super) fn is_news(&self, mac: Mac, word: &'static str, now: Timestamp) -> bool {
+    pub(super) fn is_news(&self, whom: impl Into<Whom>, word: &'static str, now: Timestamp) -> bool {
+        let whom = whom.into();
         let mut remarks = self.remarks.lock().unwrap_or_else(PoisonError::into_inner);
-        if remarks.get(&(mac, word)).is_some_and(|then| now.duration_since(*then) < QUIET) {
+        if remarks.get(&(whom, word)).is_some_and(|then| now.duration_since(*then) < QUIET) {
             return false;
         }
         if remarks.len() >= REMARKS {
@@ -81,7 +98,7 @@ impl Desk {
         // Thousands of strangers within a minute: somebody plays; the counters go on.
         let room = remarks.len() < REMARKS;
         if room {
-            remarks.insert((mac, word), now);
+            remarks.insert((whom, word), now);
         }
         room
     }

@@ -238,9 +238,12 @@ async fn what_is_dropped_before_or_after_the_story_is_counted_too() {
     let lab = lab("full").await;
     lab.desk.busy();
     lab.desk.unsent(&ask(1, 9, &[]), "the link is down");
-    lab.desk.malformed(Malformed::NoMagic);
-    for word in ["busy", "unsent", "no_magic"] {
-        lab.counted(&format!("dhcp_silences_total{{word=\"{word}\"}} 1"));
+    for _ in 0..3 {
+        lab.desk.malformed(Malformed::NoMagic, SocketAddrV4::new([10, 77, 0, 66].into(), 68)).await;
+    }
+    assert_eq!(lab.kinds().await.iter().filter(|kind| *kind == "silent").count(), 1, "told once a minute");
+    for (word, count) in [("busy", 1), ("unsent", 1), ("no_magic", 3)] {
+        lab.counted(&format!("dhcp_silences_total{{word=\"{word}\"}} {count}"));
     }
 }
 

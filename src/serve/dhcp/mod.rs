@@ -196,8 +196,9 @@ fn take(door: &Arc<Door>, index: usize, work: &Work, bytes: &[u8], arrival: &Arr
     let request = match Request::parse(bytes) {
         Ok(request) => request,
         Err(why) => {
-            tracing::debug!(from = %arrival.from, why = %why, "dhcp: malformed");
-            return work.desk.malformed(why);
+            let (desk, from) = (work.desk.clone(), arrival.from);
+            work.tasks.spawn(async move { desk.malformed(why, from).await });
+            return;
         }
     };
     let Ok(room) = work.room.clone().try_acquire_owned() else {

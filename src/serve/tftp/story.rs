@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Files, Server};
 use crate::{
-    app::{self, Failure, House, loader::LoaderAsk},
+    app::{self, Failure, House, loader::LoaderAsk, pace::Key},
     config::Config,
     rules::transfer::{Event, Limits, Refusal, Silence},
     serve::tftp::Settings,
@@ -107,9 +107,13 @@ impl Files for Shelf {
     }
 
     fn refused(&self, peer: SocketAddrV4, name: &str, refusal: &Refusal) {
-        tracing::info!(%peer, file = name, why = refusal.word, "TFTP refused");
         self.house.metrics.transfer_ended("tftp", "refused", 0);
         self.house.metrics.connection_refused("tftp", refusal.word);
+        // A flood is counted; told of is what a person could still read.
+        if !self.house.paces(Key::Refusal(*peer.ip())) {
+            return;
+        }
+        tracing::info!(%peer, file = name, why = refusal.word, "TFTP refused");
         let ask = LoaderAsk { name: name.to_owned(), peer: *peer.ip(), size_bytes: 0 };
         self.enqueue(peer, Heard { ask, name: FileName::parse(name.as_bytes()).ok(), what: Outcome::Refused(refusal.clone()) });
     }

@@ -24,8 +24,10 @@ use super::problem::Problem;
 const DAY: Duration = Duration::from_secs(86_400);
 /// Keys remembered at once; the oldest go first.
 const MOST_KEYS: usize = 4096;
-/// Larger answers are not remembered, larger requests with a key not taken.
+/// Larger answers and requests are not taken with a key.
 const MOST_BYTES: usize = 8 << 20;
+/// Larger answers are not remembered, or a day's keys could fill the memory.
+const KEPT_BYTES: usize = 64 << 10;
 
 /// The header's name.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -141,8 +143,8 @@ async fn keep(response: Response) -> (Response, Option<(StatusCode, HeaderMap, B
     let (head, body) = response.into_parts();
     match to_bytes(body, MOST_BYTES).await {
         Ok(body) => {
-            let kept = (head.status, head.headers.clone(), body.clone());
-            (Response::from_parts(head, Body::from(body)), Some(kept))
+            let kept = (body.len() <= KEPT_BYTES).then(|| (head.status, head.headers.clone(), body.clone()));
+            (Response::from_parts(head, Body::from(body)), kept)
         }
         Err(_) => {
             let detail = "the answer is too large to be remembered under an Idempotency-Key";

@@ -5,6 +5,7 @@
 
 use axum::{
     Json,
+    body::{Body, to_bytes},
     extract::{Path, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
@@ -24,18 +25,25 @@ use crate::{
     wire,
 };
 
+/// The largest body of a report; of its text the tail is kept.
+const MOST_BYTES: usize = 1 << 20;
+
 /// The route.
 pub(super) async fn callback(
     State(boot): State<Boot>,
     Path((text, report)): Path<(String, String)>,
     asker: Asker,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Response {
     let Some((token, session)) = pass(&text) else { return say(&no_token()) };
     if asker.head_only {
         return StatusCode::NO_CONTENT.into_response();
     }
+    let body = match proven_body(&boot, &token, body).await {
+        Ok(body) => body,
+        Err(no) => return no,
+    };
     let mut callback = match wire::callback::read(&report, kind_of(&headers), &body) {
         Ok(callback) => callback,
         Err(wrong) => return (StatusCode::NOT_FOUND, format!("{wrong}\n")).into_response(),
@@ -47,8 +55,12 @@ pub(super) async fn callback(
 }
 
 /// POST to Foreman's `/unattended/built` and `/unattended/failed`.
-pub(super) async fn unattended(State(boot): State<Boot>, Path(kind): Path<String>, asker: Asker, headers: HeaderMap, body: Bytes) -> Response {
+pub(super) async fn unattended(State(boot): State<Boot>, Path(kind): Path<String>, asker: Asker, headers: HeaderMap, body: Body) -> Response {
     let Some((token, session)) = asker.word("token").and_then(pass) else { return say(&no_token()) };
+    let body = match proven_body(&boot, &token, body).await {
+        Ok(body) => body,
+        Err(no) => return no,
+    };
     let text = wire::callback::read("log", kind_of(&headers), &body).map(|callback| callback.text).unwrap_or_default();
     foreman(&boot, &asker, &token, session.or_else(|| asker.session()), &kind, text).await
 }
@@ -64,6 +76,18 @@ pub(super) async fn foreman(boot: &Boot, asker: &Asker, token: &Token, session: 
         return StatusCode::NO_CONTENT.into_response();
     }
     hear(boot, token, session, Callback { report, text }).await
+}
+
+/// The body of whoever shows a token that opens something; nobody else has a byte kept.
+async fn proven_body(boot: &Boot, token: &Token, body: Body) -> Result<Bytes, Response> {
+    match boot.house.is_known(token).await {
+        Ok(true) => {}
+        Ok(false) => return Err(say(&no_token())),
+        Err(failure) => return Err(say(&failure)),
+    }
+    to_bytes(body, MOST_BYTES)
+        .await
+        .map_err(|wrong| (StatusCode::PAYLOAD_TOO_LARGE, format!("The body could not be read: {wrong}\n")).into_response())
 }
 
 fn kind_of(headers: &HeaderMap) -> Option<&str> {
