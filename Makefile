@@ -48,4 +48,4 @@ install-test:    ## the Debian packages that test needs
 
 clean:           ## remove what was built
 	cargo clean
-	rm -rf target/lab
+	rm -rf $(TARGET_DIR)/lab

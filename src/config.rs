@@ -175,7 +175,7 @@ impl Default for Limits {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigFault {
     /// The file cannot be read.
-    #[error("cannot read the settings {path}: {source}")]
+    #[error("cannot read the settings {path}: {source}; README.md shows what belongs there, and -c names another file")]
     Read {
         /// Which file.
         path: PathBuf,
@@ -211,7 +211,7 @@ impl Config {
 
     /// Checks a text; `path` is for the messages.
     pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigFault> {
-        let config: Self = toml::from_str(text).map_err(|error| ConfigFault::Parse { path: path.to_owned(), text: error.to_string() })?;
+        let config: Self = toml::from_str(text).map_err(|error| ConfigFault::Parse { path: path.to_owned(), text: said(&error) })?;
         match config.first_mistake() {
             Some((field, text)) => Err(ConfigFault::Wrong { path: path.to_owned(), field, text }),
             None => Ok(config),
@@ -226,6 +226,9 @@ impl Config {
         if !self.admin.listen.ip().is_loopback() && !tls {
             let text = format!("{} can be reached from other machines; set tls_cert and tls_key, or listen on 127.0.0.1", self.admin.listen);
             return Some(("admin.listen", text));
+        }
+        if self.boot.listen.port() != 0 && overlap(self.boot.listen.into(), self.admin.listen) {
+            return Some(("admin.listen", format!("{} is the machines' own, boot.listen; operators need another port", self.admin.listen)));
         }
         if !(8..=65464).contains(&self.tftp.max_block) {
             return Some(("tftp.max_block", "RFC 2348 allows 8 to 65464 bytes".into()));
@@ -275,6 +278,17 @@ impl Config {
     }
 }
 
+/// Whether one listener would be in the other's way.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    one.port() == other.port() && (one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified())
+}
+
+/// The parser's words, and an example where they name a type.
+fn said(error: &toml::de::Error) -> String {
+    let example = if error.message().contains("socket address") { "write an address and a port, for example 0.0.0.0:80\n" } else { "" };
+    format!("{error}{example}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -298,6 +312,9 @@ mod tests {
         refused("[dhcp]\ninterface = ['br0']", &["line 2", "interface", "interfaces"]);
         refused("[admin]\nlisten = '0.0.0.0:80'", &["admin.listen", "tls_cert"]);
         refused("[admin]\ntls_key = 'k'", &["admin.tls_cert"]);
+        refused("[boot]\nlisten = '80'", &["line 2", "listen", "0.0.0.0:80"]);
+        refused("[boot]\nlisten = '0.0.0.0:8067'", &["admin.listen", "127.0.0.1:8067", "boot.listen"]);
+        refused("[boot]\nlisten = '127.0.0.1:8067'", &["admin.listen"]);
         refused("[tftp]\nmax_block = 7", &["tftp.max_block"]);
         refused("[boot]\nurl = 'https://x'", &["boot.url", "http://"]);
     }
@@ -305,6 +322,6 @@ mod tests {
     #[test]
     fn a_missing_file_is_named() {
         let said = Config::read(Path::new("/nonexistent/bootwright.toml")).unwrap_err().to_string();
-        assert!(said.contains("/nonexistent/bootwright.toml"), "{said}");
+        assert!(said.contains("/nonexistent/bootwright.toml") && said.contains("-c"), "{said}");
     }
 }

@@ -156,8 +156,10 @@ fn templates(config: &Config) -> Vec<Line> {
 
 fn artifacts(root: &Path) -> Line {
     let what = format!("artifacts {}", root.display());
-    if !root.exists() {
-        return Line::warn(what, "not there yet; `bootwright artifact import NAME VERSION FILE…` brings kernels in");
+    match root.try_exists() {
+        Ok(true) => {}
+        Ok(false) => return Line::warn(what, "not there yet; `bootwright artifact import NAME VERSION FILE…` brings kernels in"),
+        Err(fault) => return Line::fail(what, format_args!("cannot be looked at: {fault}; run the check as the daemon's user or as root")),
     }
     match Artifacts::look(root).list() {
         Ok(versions) if versions.is_empty() => Line::warn(what, "empty; `bootwright artifact import NAME VERSION FILE…` brings kernels in"),
@@ -190,6 +192,15 @@ mod tests {
         let lines = files(config);
         let fits = |line: &&Line| line.level == level && line.what.contains(what) && line.text.contains(text);
         assert!(lines.iter().any(|line| fits(&line)), "{level:?} {what} {text}: {lines:#?}");
+    }
+
+    #[test]
+    fn artifacts_that_cannot_be_looked_at_are_not_called_absent() {
+        let (folder, mut config) = site();
+        let file = folder.path().join("a-file");
+        fs::write(&file, "").unwrap();
+        config.paths.artifacts = Some(file.join("artifacts"));
+        check(&config, Level::Fail, "artifacts", "cannot be looked at");
     }
 
     #[test]

@@ -76,10 +76,15 @@ impl House {
     fn render_one(&self, catalog: &Catalog, context: &Value, document: &str, template: &str, all: &mut Rendered) {
         if catalog.source(template).is_none() {
             all.absent.push((document.to_owned(), template.to_owned()));
+            all.calls_back = true;
             return;
         }
         match catalog.render(template, context) {
-            Err(fault) => all.broken.push((document.to_owned(), fault)),
+            Err(fault) => {
+                all.broken.push((document.to_owned(), fault));
+                // Whether it calls is not known, and not what is wrong with it.
+                all.calls_back = true;
+            }
             Ok(text) => {
                 let base = context["callback"].as_str().unwrap_or_default();
                 all.calls_back |= ["built", "events", "firstboot"].iter().any(|verb| text.contains(&format!("{base}/{verb}")));

@@ -213,7 +213,7 @@ impl House {
         let context = json!({
             "plan": "unknown", "reason": reason(&plan), "how": how, "host": { "mac": ask.mac, "name": "unknown" }, "state": "unknown", "stage": "none",
             "server": { "url": url, "address": ask.server, "version": env!("CARGO_PKG_VERSION") }, "secs": boot::RETRY_SECS,
-            "time": self.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(), "page": url, "retry": retry(&url, ask, None), "params": {}, "network": {},
+            "time": self.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(), "page": "bootwright journal", "retry": retry(&url, ask, None), "params": {}, "network": {},
         });
         let text =
             self.templates.catalog().render("ipxe/unknown.ipxe", &context).unwrap_or_else(|fault| last_resort(&fault.to_string(), &url, ask, None));
@@ -230,7 +230,7 @@ impl House {
     fn excuse(&self, ask: &ScriptAsk, failure: &Failure) -> Script {
         let url = self.config.boot_url(ask.server);
         let context = json!({
-            "plan": "fault", "reason": failure.to_string(), "secs": boot::RETRY_SECS, "retry": retry(&url, ask, ask.session), "page": url, "state": "unknown",
+            "plan": "fault", "reason": failure.to_string(), "secs": boot::RETRY_SECS, "retry": retry(&url, ask, ask.session), "page": "bootwright journal", "state": "unknown",
             "stage": "none", "host": { "mac": ask.mac, "name": "unknown" }, "time": self.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             "server": { "url": url, "address": ask.server, "version": env!("CARGO_PKG_VERSION") }, "params": {}, "network": {},
         });

@@ -217,6 +217,9 @@ fn act(name: &str, verb: &str, body: &Value, client: &Client, console: &mut Cons
     let shown: Shown = reply.read()?;
     match verb {
         "retry" => told(&shown, console),
+        "rearm" if shown.build.end.is_some() => {
+            console.line(format_args!("build {} is {}: there is nothing to rearm", shown.build.id, state(&shown.build)))
+        }
         "rearm" => console.line(format_args!("build {} is rearmed: the next boot counts as the first", shown.build.id)),
         _ => console.line(format_args!("build {}: {}", shown.build.id, state(&shown.build))),
     }
@@ -325,7 +328,11 @@ pub fn tell(build: &Build, host: Option<&str>, console: &mut Console<'_>) -> Don
         console.line(format_args!("  ! {}", host::show::cause(cause)))?;
     }
     if build.loops.count > 0 {
-        let held = if build.loops.halted { "; the host is held: `bootwright build retry` or `rearm`" } else { "" };
+        let held = match (build.loops.halted, build.end.is_none()) {
+            (true, true) => "; the host is held: `bootwright build rearm`",
+            (true, false) => "; the host is held: `bootwright build retry`",
+            (false, _) => "",
+        };
         console.line(format_args!(
             "  ! boot_loop: {} seen, last at {}{held}",
             build.loops.count,

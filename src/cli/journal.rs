@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use super::{Client, Console, Done, Fault, client::with_query, entry, host, stream::Follow, table::time};
 use crate::model::{Entry, HostId};
 
@@ -20,9 +22,9 @@ pub struct Journal {
     /// Only of this build
     #[arg(long, value_name = "ID")]
     build: Option<String>,
-    /// Only at or after this time, RFC 3339
+    /// Only at or after this time, RFC 3339: 2026-05-01T14:00:00Z
     #[arg(long, value_name = "TIME")]
-    since: Option<String>,
+    since: Option<Timestamp>,
     /// The newest so many
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
     limit: u32,
@@ -35,7 +37,13 @@ impl Journal {
     /// Asks and prints.
     pub fn run(self, client: &Client, console: &mut Console<'_>) -> Done {
         let limit = self.limit.to_string();
-        let fields = [("host", &self.host), ("kind", &self.kind), ("build", &self.build), ("since", &self.since), ("limit", &Some(limit))];
+        let fields = [
+            ("host", &self.host),
+            ("kind", &self.kind),
+            ("build", &self.build),
+            ("since", &self.since.map(|since| since.to_string())),
+            ("limit", &Some(limit)),
+        ];
         let query: Vec<(&str, &str)> = fields.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?))).collect();
         let reply = client.get(&with_query("/api/v1/journal", &query))?;
         if console.is_json && !self.follow {

@@ -7,6 +7,8 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::model::TemplateFault;
+
 /// What the daemon said instead of what was hoped for.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
@@ -25,6 +27,8 @@ pub struct Problem {
     pub findings: Vec<Found>,
     /// Of a site file.
     pub mistakes: Vec<Mistake>,
+    /// Of a template set that was not taken.
+    pub templates: Vec<TemplateFault>,
     /// The whole document, for programs.
     #[serde(skip)]
     pub document: String,
@@ -77,8 +81,8 @@ impl fmt::Display for Found {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let said = if self.detail.is_empty() { &self.title } else { &self.detail };
-        // The preflight repeats its findings in one long sentence; a list reads better.
-        let said = if self.findings.is_empty() { said } else { said.split(": ").next().unwrap_or(said) };
+        // The preflight and the site file repeat what they found in one long sentence; a list reads better.
+        let said = if self.findings.is_empty() && self.mistakes.is_empty() { said } else { said.split(": ").next().unwrap_or(said) };
         write!(f, "{said}")?;
         if !self.code.is_empty() {
             write!(f, " [{}]", self.code)?;
@@ -89,13 +93,20 @@ impl fmt::Display for Problem {
         for Mistake { path, text } in &self.mistakes {
             write!(f, "\n  {path}: {text}")?;
         }
+        for fault in &self.templates {
+            let TemplateFault { template, line, column, rule, message, hint } = fault;
+            write!(f, "\n  {template}:{line}:{column}: {message} ({rule})")?;
+            if !hint.is_empty() {
+                write!(f, "\n    {hint}")?;
+            }
+        }
         if self.hint.is_empty() { Ok(()) } else { write!(f, "\n  {}", for_people(&self.hint)) }
     }
 }
 
 /// The API's hints name its routes and members; at a prompt the commands are meant.
 fn for_people(hint: &str) -> String {
-    const SAID: [(&str, &str); 12] = [
+    const SAID: [(&str, &str); 15] = [
         ("GET /api/v1/hosts/{host}/builds", "`bootwright build list HOST`"),
         ("GET /api/v1/hosts", "`bootwright host list`"),
         ("GET /api/v1/networks", "`bootwright network list`"),
@@ -107,6 +118,9 @@ fn for_people(hint: &str) -> String {
         ("a `reason`", "--reason"),
         ("`force: true`", "--force"),
         ("`findings` says", "is listed above"),
+        ("send `Authorization: Bearer TOKEN`", "name a valid one with --token-file, BOOTWRIGHT_TOKEN_FILE or BOOTWRIGHT_TOKEN"),
+        ("the templates that `templates` names", "what is listed above"),
+        ("what `mistakes` names and send it again", "what is listed above and apply the file again"),
         ("`detail`", "the first line"),
     ];
     SAID.iter().fold(hint.to_owned(), |hint, (api, cli)| hint.replace(api, cli))

@@ -78,7 +78,7 @@ fn advice(fault: &io::Error) -> &'static str {
     }
 }
 
-/// Starts the daemon and serves until a signal; whatever is under way is finished first.
+/// Starts the daemon and serves until a signal; whatever is under way has some seconds to finish.
 pub async fn run(config: Config) -> Result<(), ServeFault> {
     let stop = CancellationToken::new();
     let signals = stop_on_signals(stop.clone()).map_err(ServeFault::Signals)?;
@@ -211,7 +211,7 @@ fn stop_on_signals(stop: CancellationToken) -> io::Result<tokio::task::JoinHandl
             _ = int.recv() => {}
             () = stop.cancelled() => return,
         }
-        tracing::info!("stopping; what is under way is finished first");
+        tracing::info!("stopping; what is under way has some seconds to finish");
         stop.cancel();
         let again = tokio::select! {
             _ = term.recv() => true,

@@ -289,12 +289,37 @@ fn a_mistake_in_the_file_is_told_with_its_place_and_nothing_is_sent() {
 
 #[test]
 fn a_mistake_that_only_the_daemon_sees_stands_at_its_place_too() {
-    let answer = r#"{"title":"Unprocessable","status":422,"detail":"the site file has a mistake","code":"site","hint":"correct it",
+    let answer = r#"{"title":"Unprocessable","status":422,"detail":"the site document has mistakes: hosts[1].network: there is no network x",
+        "code":"site","hint":"correct what `mistakes` names and send it again",
         "mistakes":[{"path":"hosts[1].network","text":"there is no network x"}]}"#;
     let site = "hosts:\n  - name: n1\n    macs: [\"52:54:00:00:00:01\"]\n  - name: n2\n    macs: [\"52:54:00:00:00:02\"]\n    network: x\n";
     let (ran, _) = apply(site, problem("422 Unprocessable Entity", answer));
     assert_eq!(ran.code, 1);
-    assert!(ran.err.contains("site.yaml:4:5: hosts[1].network: there is no network x"), "{}", ran.err);
+    let (before, after) = ran.err.split_once("site.yaml:4:5: hosts[1].network: there is no network x").unwrap_or_default();
+    assert!(before.contains("has mistakes [site]") && !before.contains("no network x"), "said twice: {}", ran.err);
+    assert!(after.contains("apply the file again"), "{}", ran.err);
+}
+
+#[test]
+fn a_time_that_is_none_is_refused_before_anything_is_sent() {
+    let ran = run("http://127.0.0.1:9", Path::new("/nonexistent"), "journal --since yesterday");
+    assert!(ran.code == 2 && ran.err.contains("--since"), "{ran:?}");
+}
+
+#[test]
+fn templates_that_were_not_taken_are_named_with_their_places() {
+    let answer = r#"{"title":"Unprocessable Entity","status":422,"detail":"the templates were not taken","code":"template",
+        "hint":"correct the templates that `templates` names; the set in use was not touched",
+        "templates":[{"template":"preseed/debian.cfg","line":125,"column":26,"rule":"syntax","message":"unexpected end","hint":"close it"}]}"#;
+    let daemon = Scripted::new(vec![("POST /api/v1/templates/reload", problem("422 Unprocessable Entity", answer))]);
+    let ran = daemon.run("template reload");
+    let lines = [
+        "bootwright: the templates were not taken [template]",
+        "  preseed/debian.cfg:125:26: unexpected end (syntax)",
+        "    close it",
+        "  correct what is listed above; the set in use was not touched",
+    ];
+    assert_eq!((ran.code, ran.err.lines().collect::<Vec<_>>()), (1, lines.to_vec()));
 }
 
 #[test]

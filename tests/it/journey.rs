@@ -169,6 +169,12 @@ async fn a_preflight_stops_a_build_whose_kernel_is_missing_or_whose_template_fai
     let lab = Lab::with_profile(serde_json::json!({ "args": "{{ params.nothing_here }}" })).await;
     let refused = refusal(lab.house.enable_build(&admin(), "n1", None, &ask, None).await);
     assert_eq!(refused.code(), "preflight");
+
+    let lab = Lab::with_profile(serde_json::json!({ "documents": { "ks.cfg": "kickstart/nope.ks" } })).await;
+    let refused = refusal(lab.house.enable_build(&admin(), "n1", None, &ask, None).await);
+    let Refusal::Preflight(findings) = &refused else { panic!("{refused}") };
+    let codes: Vec<&str> = findings.iter().map(|finding| finding.code.as_str()).collect();
+    assert!(codes.contains(&"template_missing") && !codes.contains(&"no_callback"), "what is not there is not said to call nobody: {codes:?}");
 }
 
 #[tokio::test]
@@ -186,6 +192,7 @@ async fn a_stranger_is_sent_to_its_disk_and_noted() {
     let script = lab.house.script(&ask).await;
     assert_eq!(script.word, "unknown");
     assert!(script.text.starts_with("#!ipxe"), "{}", script.text);
+    assert!(script.text.contains("echo See ........ bootwright journal\n"), "it names something that is there: {}", script.text);
     let entries = lab.house.journal(JournalFilter { kind: Some("refused".into()), ..JournalFilter::default() }).await.unwrap();
     assert!(entries.iter().any(|entry| entry.text.contains("stranger")), "{entries:?}");
 }

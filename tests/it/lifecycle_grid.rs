@@ -62,11 +62,7 @@ const STATES: [&str; 13] = [
 
 /// Every event with every lifecycle, one line an event: the rows that apply.
 fn short() -> String {
-    let mut out = String::from(
-        "# The lifecycle's table\n\nGenerated from `rules::lifecycle` by `tests/it/lifecycle_grid.rs`; `UPDATE_GOLDEN=1 cargo test --test it lifecycle_grid` \
-         writes it again.\nA cell names the rows that apply, in one of the conditions that the state has; `=` means that nothing changes and nothing is \
-         wrong;\nan empty cell is a refusal, which says what would make it possible. Every cell with its conditions: `tests/golden/lifecycle-grid.txt`.\n\n",
-    );
+    let mut out = include_str!("lifecycle_head.md").to_owned();
     writeln!(out, "| event | {} |", STATES.join(" | ")).unwrap();
     writeln!(out, "|{}", "---|".repeat(STATES.len() + 1)).unwrap();
     let hosts = hosts();

@@ -11,7 +11,8 @@
 # Nothing in the lab ever leaves the namespace: there is no veth to the outside and no route.
 LAB_BIN="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 LAB_REPO="$(cd "$LAB_BIN/../.." && pwd)"
-LAB_CACHE="${LAB_CACHE:-$LAB_REPO/target/lab}"
+LAB_CACHE="${LAB_CACHE:-${CARGO_TARGET_DIR:-$LAB_REPO/target}/lab}"
+case $LAB_CACHE in /*) ;; *) LAB_CACHE=$PWD/$LAB_CACHE ;; esac
 LAB_NS="${LAB_NS:-bw$$}"
 LAB_DIR="${LAB_DIR:-${TMPDIR:-/tmp}/bootwright-$LAB_NS}"
 LAB_NET4="${LAB_NET4:-10.77.0.0/24}"

@@ -3,6 +3,8 @@
 //! An error inside an include is wrapped by the include's: the innermost one with a place counts. Sentences are made from the kind
 //! of error and the template's own text; the engine's details may carry values, so they are used only where they cannot.
 
+use std::ops::Range;
+
 use minijinja::{Error, ErrorKind};
 
 use super::tags;
@@ -60,7 +62,12 @@ fn place_of(error: &Error, text: &str) -> (u32, u32) {
 
 /// The template's own words at the error, on one line.
 fn excerpt(error: &Error, text: &str) -> String {
-    let words = error.range().and_then(|range| text.get(range)).unwrap_or("").split_whitespace().collect::<Vec<_>>().join(" ");
+    // A filter that gets nothing is the error's place, and what stands before it the reason.
+    let whole = |range: Range<usize>| match text.get(..range.start).map(str::trim_end) {
+        Some(before) if before.ends_with('|') => before.rfind(['{', '(']).map_or(range.start, |open| open + 1)..range.end,
+        _ => range,
+    };
+    let words = error.range().and_then(|range| text.get(whole(range))).unwrap_or("").split_whitespace().collect::<Vec<_>>().join(" ");
     if words.is_empty() { "this".to_owned() } else { format!("`{}`", words.chars().take(80).collect::<String>()) }
 }
 

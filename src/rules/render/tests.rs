@@ -86,6 +86,10 @@ fn undefined_and_null_may_be_asked_about_but_not_printed() {
     let fault = check_fault(&[("t", "one\n  {{ host.nmae }}\n")], json!({"host": {}}), ("t", 2, 6, "undefined"));
     assert_eq!(fault.message, "`host.nmae` has no value here");
     check_fault(&[("t", "{{ host.uuid }}")], json!({"host": {"uuid": null}}), ("t", 1, 4, "undefined"));
+    for (text, at) in [("x {{ host.nmae | sh }}", 18), ("{{ (host.nmae | sh) ~ 1 }}", 17), ("{% if host.nmae | json %}{% endif %}", 19)] {
+        let fault = check_fault(&[("t", text)], json!({"host": {}}), ("t", 1, at, "undefined"));
+        assert!(fault.message.contains("host.nmae | "), "{fault}");
+    }
 }
 
 #[test]

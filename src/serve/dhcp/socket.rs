@@ -1,7 +1,8 @@
 //! A UDP socket of one interface and port, with the address a packet was sent to and the choice of the one it is answered from.
 //!
-//! Bound to the device, so that several servers can share port 67 on different interfaces, and to 0.0.0.0, because broadcasts are
-//! not delivered to sockets that are bound to an address.
+//! Bound to the device, so that several servers can have port 67 on different interfaces, and to 0.0.0.0, because broadcasts are
+//! not delivered to sockets that are bound to an address. The port is not shared: of two servers on one interface each would get some
+//! of the packets, and neither would know.
 
 use std::{
     io::{self, IoSlice, IoSliceMut},
@@ -33,7 +34,6 @@ impl Socket {
     /// Opens and binds it.
     pub(super) fn bind(interface: &str, port: u16) -> io::Result<Self> {
         let socket = socket2::Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
-        socket.set_reuse_address(true)?;
         socket.set_broadcast(true)?;
         socket.set_nonblocking(true)?;
         // Room for a rack that starts at once; the kernel may give less.
@@ -77,4 +77,18 @@ fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Arrival> {
         _ => None,
     });
     Ok(Arrival { len, from, to: to.unwrap_or(Ipv4Addr::BROADCAST) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_port_of_an_interface_has_one_server() {
+        let first = Socket::bind("lo", 0).unwrap();
+        let port = first.udp.local_addr().unwrap().port();
+        assert_eq!(Socket::bind("lo", port).err().map(|fault| fault.kind()), Some(io::ErrorKind::AddrInUse));
+        drop(first);
+        Socket::bind("lo", port).unwrap();
+    }
 }
