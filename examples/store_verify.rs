@@ -2,6 +2,8 @@
 //!
 //! Ends with 1 and a line for each discrepancy. For tests; the daemon's own start looks for damage of the file only.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to whoever calls it")]
+
 use std::process::ExitCode;
 
 use bootwright::store::sqlite::Sqlite;
