@@ -249,3 +249,26 @@ async fn hostile_bodies_of_callbacks_are_bounded_and_readable() {
     let entries = site.house.journal(JournalFilter::default()).await.unwrap();
     assert!(entries.iter().all(|entry| !entry.text.chars().any(|c| c.is_control() && c != '\n')), "{entries:?}");
 }
+
+#[tokio::test]
+async fn a_kernel_that_is_gone_since_the_build_was_enabled_holds_the_machine_with_the_reason() {
+    let site = Site::new().await;
+    let pass = site.enable().await;
+    std::fs::remove_file(site.house.config.artifacts().join("os/1/linux")).unwrap();
+    let script = site.fetch(&format!("/boot.ipxe?mac={MAC}")).await;
+    assert!(script.text.starts_with("#!ipxe") && script.text.contains("os/1/linux"), "{}", script.text);
+    assert!(!script.text.contains("\nkernel ") && script.text.contains("goto again"), "{}", script.text);
+    let session = site.house.find("n1").unwrap().session().unwrap().id;
+    assert_eq!(site.fetch(&format!("/artifact/os/1/linux?s={session}")).await.status, 404);
+    assert_eq!(site.stage(), "build_enabled", "a script that could not be made is no stage");
+    assert_eq!(site.fetch(&format!("/t/{pass}.{session}/other")).await.status, 404);
+}
+
+#[tokio::test]
+async fn of_many_who_enable_a_build_at_once_one_wins() {
+    let site = Site::new().await;
+    let ask = || site.ask(bootwright::model::Role::Operator, "POST", "/hosts/n1/builds", json!({ "confirm": "n1" }));
+    let mut told: Vec<u16> = futures_join((0..10).map(|_| ask()).collect()).await.iter().map(|answer| answer.status).collect();
+    told.sort_unstable();
+    assert_eq!((told[0], &told[1..]), (201, &[409; 9][..]));
+}
