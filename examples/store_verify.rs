@@ -2,6 +2,8 @@
 //!
 //! Ends with 1 and a line for each discrepancy. For tests; the daemon's own start looks for damage of the file only.
 
+#![allow(clippy::print_stdout, reason = "its result is its output")]
+
 use std::process::ExitCode;
 
 use bootwright::store::sqlite::Sqlite;
