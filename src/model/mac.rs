@@ -37,11 +37,6 @@ impl Mac {
     pub const fn octets(self) -> [u8; 6] {
         self.0
     }
-
-    /// `52-54-00-ab-cd-ef`, iPXE's `hexhyp` and PXELINUX's form without the type prefix.
-    pub fn hyphened(self) -> String {
-        self.to_string().replace(':', "-")
-    }
 }
 
 impl FromStr for Mac {

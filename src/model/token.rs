@@ -34,7 +34,7 @@ impl Token {
 
     /// Its SHA-256.
     pub fn hash(&self) -> TokenHash {
-        TokenHash(format!("{:x}", HexArray(Sha256::digest(self.0.as_bytes()).into())))
+        TokenHash(sha256_hex(self.0.as_bytes()))
     }
 }
 
@@ -56,15 +56,12 @@ impl TokenHash {
     }
 }
 
-struct HexArray([u8; 32]);
-
-impl fmt::LowerHex for HexArray {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
 /// SHA-256 of some bytes in hexadecimal, as ETags and the journal use it.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    format!("{:x}", HexArray(Sha256::digest(bytes).into()))
+    hex(&Sha256::digest(bytes))
+}
+
+/// Bytes in lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

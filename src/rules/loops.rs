@@ -217,8 +217,6 @@ pub fn local_boot(host: &Host, now: Timestamp) -> Option<Loop> {
     })
 }
 
-/// The build that a repetition counts against. A strict build that is built but not yet seen at its disk comes back as it should,
-/// and a frozen host is held, not served.
 /// Whether a session is the firmware going on to its next boot entry after `exit 1`: OVMF tries HTTP after PXE before it comes to the
 /// disk, so one way to the disk looks like two power-ons.
 fn is_next_entry(sessions: &[Session], index: usize) -> bool {
@@ -227,6 +225,8 @@ fn is_next_entry(sessions: &[Session], index: usize) -> bool {
     other_way && before.reached == Reached::Disk && sessions[index].opened_at.duration_since(before.last_seen) <= NEXT_ENTRY
 }
 
+/// The build that a repetition counts against. A strict build that is built but not yet seen at its disk comes back as it should,
+/// and a frozen host is held, not served.
 fn judged_build(host: &Host) -> Option<&Build> {
     let installs = |build: &&Build| build.method == Method::Pxe && !build.loops.halted && build.stage < Stage::Built;
     host.open_build().filter(installs).filter(|_| host.holds.frozen.is_none())

@@ -16,9 +16,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::broadcast;
 
-use crate::model::{Build, BuildId, Entry, Fact, Host, HostId, HostName, Lease, Mac, SessionId, SmbiosUuid, Timestamp, TokenHash, token::sha256_hex};
+use crate::model::{Build, BuildId, Entry, Fact, Host, HostId, HostName, Lease, Mac, SessionId, SmbiosUuid, Timestamp, TokenHash};
 
 pub use broken::BrokenStore;
 pub use fault::StoreFault;
@@ -34,13 +34,6 @@ pub struct Body {
     pub sha256: String,
     /// The bytes.
     pub bytes: Bytes,
-}
-
-impl Body {
-    /// Bytes with their hash.
-    pub fn of(bytes: Bytes) -> Self {
-        Self { sha256: sha256_hex(&bytes), bytes }
-    }
 }
 
 /// What one change writes; all of it or nothing.
@@ -155,21 +148,4 @@ pub trait Store: Send + Sync {
     fn counts(&self) -> Counts;
     /// Finishes what waits and closes; later calls fault.
     async fn close(&self) -> Result<(), StoreFault>;
-}
-
-/// [`Store::write`] for a change that also answers something: the answer comes back only when the change is durable.
-pub async fn change<R, F>(store: &dyn Store, f: F) -> Result<R, StoreFault>
-where
-    R: Send + 'static,
-    F: FnOnce(&View<'_>) -> (Writes, R) + Send + 'static,
-{
-    let (send, mut receive) = oneshot::channel();
-    let write: Write = Box::new(move |view| {
-        let (writes, answer) = f(view);
-        // The receiver lives until `write` has returned, unless the caller went away and wants no answer.
-        let _ = send.send(answer);
-        writes
-    });
-    store.write(write).await?;
-    receive.try_recv().map_err(|_| StoreFault::Closed)
 }

@@ -176,31 +176,6 @@ impl<'a> View<'a> {
         self.find(Key::Mac(mac))
     }
 
-    /// The host whose board has this UUID.
-    pub fn by_uuid(&self, uuid: SmbiosUuid) -> Option<&'a Arc<Host>> {
-        self.find(Key::Uuid(uuid))
-    }
-
-    /// The host of this name.
-    pub fn by_name(&self, name: &HostName) -> Option<&'a Arc<Host>> {
-        self.find(Key::Name(name.as_ref()))
-    }
-
-    /// The host whose newest build, open or ended, has this token.
-    pub fn by_token(&self, hash: &TokenHash) -> Option<&'a Arc<Host>> {
-        self.find(Key::Token(hash))
-    }
-
-    /// The host that remembers this boot session.
-    pub fn by_session(&self, session: SessionId) -> Option<&'a Arc<Host>> {
-        self.find(Key::Session(session))
-    }
-
-    /// The host whose newest build this is.
-    pub fn by_build(&self, build: BuildId) -> Option<&'a Arc<Host>> {
-        self.find(Key::Build(build))
-    }
-
     /// Every host, in no order.
     pub fn hosts(&self) -> impl Iterator<Item = &'a Arc<Host>> {
         let overlay = self.overlay;

@@ -22,7 +22,7 @@ use nix::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::model::{ArtifactRef, Name};
+use crate::model::{ArtifactRef, Name, token::hex};
 
 /// Why a file of the shelf was not had.
 #[derive(Debug, thiserror::Error)]
@@ -329,10 +329,6 @@ fn hash_of(mut file: File) -> io::Result<String> {
             count => hash.update(&piece[..count]),
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Folders whose names are names, sorted.

@@ -1,7 +1,6 @@
 //! The shelves: files that operators and packages put somewhere, as opposed to rows that stories write.
 //!
 //! Templates, artifacts, loaders. A shelf opens, lists, bounds and checks; it parses nothing and decides nothing about who gets what.
-//! Loaders, artifacts and templates. A shelf opens, lists and checks; it decides nothing about who gets what.
 
 pub mod artifacts;
 pub mod loaders;

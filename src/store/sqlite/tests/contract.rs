@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::*;
 use crate::{
     model::{Lease, LeaseState, Name, Session},
-    store::{ApiToken, Body, BrokenStore, JournalFilter, Sqlite, change, kind_word},
+    store::{ApiToken, Body, BrokenStore, JournalFilter, Sqlite, kind_word},
 };
 
 fn name(text: &str) -> Name {
@@ -176,7 +176,7 @@ async fn a_lease_replaces_the_one_of_its_address() {
 #[tokio::test]
 async fn a_body_is_kept_once_by_its_hash() {
     let store = Sqlite::scratch().unwrap();
-    let body = Body::of(Bytes::from_static(b"#!ipxe\n"));
+    let body = Body { sha256: crate::model::token::sha256_hex(b"#!ipxe\n"), bytes: Bytes::from_static(b"#!ipxe\n") };
     for _ in 0..2 {
         put(&store, Writes { bodies: vec![body.clone()], ..Writes::default() }).await.unwrap();
     }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     model::{Lifecycle, Param, params::Secret},
-    store::{JournalFilter, Settings, Sqlite, change, fold},
+    store::{JournalFilter, Settings, Sqlite, fold},
 };
 
 /// One random change of one of a few hosts.

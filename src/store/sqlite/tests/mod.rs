@@ -12,8 +12,20 @@ use std::sync::Arc;
 
 use crate::{
     model::{Actor, Build, BuildId, Entry, Fact, Host, HostId, Mac, Timestamp, What},
-    store::{Store, StoreFault, Writes},
+    store::{Store, StoreFault, View, Writes},
 };
+
+/// A write that also answers what it saw.
+async fn change<R: Send + 'static>(store: &dyn Store, tell: impl FnOnce(&View<'_>) -> (Writes, R) + Send + 'static) -> Result<R, StoreFault> {
+    let (send, heard) = std::sync::mpsc::channel();
+    let write = store.write(Box::new(move |view| {
+        let (writes, answer) = tell(view);
+        send.send(answer).unwrap();
+        writes
+    }));
+    write.await?;
+    Ok(heard.try_recv().unwrap())
+}
 
 /// A fixed day.
 fn at(secs: i64) -> Timestamp {
