@@ -86,6 +86,8 @@ impl House {
     fn event_of(&self, verb: &str, words: &Words) -> Result<Event, Refusal> {
         let Words { confirm, reason, notes, user, until, then, force, touched, abandon } = words.clone();
         let live = || NewLive { token_hash: self.world.token().hash(), plan_hash: None, deadlines: None };
+        // No plan is made while there is no live image to carry it out: `live_image_or_refusal` says so before anything is saved.
+        let wipe = || NewLive { plan_hash: Some("none".into()), ..live() };
         let why = reason.clone().unwrap_or_default();
         Ok(match verb {
             "register" => Event::RegisterStart(live()),
@@ -96,8 +98,8 @@ impl House {
             "unreserve" => Event::Unreserve,
             "adopt" => Event::Adopt { confirm },
             "waive" => Event::WaiveDisks { why: needed(why, "say why these disks need no wipe")?, confirm },
-            "release" => Event::Release { then: then.unwrap_or(Then::Unavailable), confirm, live: live() },
-            "clean" => Event::CleanStart { then: then.unwrap_or(Then::Unavailable), confirm, live: live() },
+            "release" => Event::Release { then: then.unwrap_or(Then::Unavailable), confirm, live: wipe() },
+            "clean" => Event::CleanStart { then: then.unwrap_or(Then::Unavailable), confirm, live: wipe() },
             "cancel_clean" => Event::CleanCancel,
             "reregister" => Event::Reregister(live()),
             "maintenance" => Event::MaintenanceStart { confirm },

@@ -62,7 +62,9 @@ impl<'h> Draft<'h> {
         if let (true, Some(session)) = (observed.opened, observed.session) {
             let how = self.host.session().map_or("unknown", |session| opener(session.opener));
             self.note(What::SessionOpened, format!("boot session {session} opened by {how}"));
-            // A machine that boots is there (O1); whether that moves anything is the table's to say.
+        }
+        // A machine that boots, or whose system asks for an address, is there (O1); whether that moves anything is the table's to say.
+        if observed.opened || matches!(sign, Sign::OtherDhcp { .. }) {
             self.advance(&Event::Contact { tested: false });
         }
         if let Some(session) = observed.session {

@@ -31,6 +31,11 @@ impl Timeline {
 
     /// What is to be written for an entry; empty if nothing.
     pub fn tell(&mut self, entry: &Entry) -> String {
+        if matches!(&entry.what, What::Callback { report, applied: false } if report.starts_with("progress/")) && entry.text.contains("known already")
+        {
+            // It confirms what another evidence had shown already: the journal keeps it, a timeline need not.
+            return String::new();
+        }
         let What::Transfer { file, outcome, sent_bytes, size_bytes } = &entry.what else {
             return self.line(entry);
         };

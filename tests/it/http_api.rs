@@ -164,6 +164,8 @@ async fn verbs_move_a_host_and_what_may_not_be_is_refused_by_kind() {
     assert_eq!(act("freeze", json!({ "reason": "arrears" })).await.json()["holds"]["frozen"]["why"], "arrears");
     assert_eq!(act("unfreeze", NO).await.status, 200);
     assert_eq!(act("reregister", NO).await.problem(409), "no_live_image");
+    assert_eq!(act("release", json!({ "confirm": "n1" })).await.problem(409), "no_live_image");
+    assert_eq!(act("release", json!({ "confirm": "n2" })).await.problem(428), "needs_confirm");
     assert_eq!(act("maintenance", json!({ "confirm": "n1" })).await.json()["lifecycle"]["state"], "maintenance");
     assert_eq!(act("end-maintenance", NO).await.json()["lifecycle"]["state"], "used", "hyphens are underscores");
     assert_eq!(act("dance", NO).await.problem(404), "not_found");
