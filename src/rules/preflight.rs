@@ -121,8 +121,18 @@ fn profile(facts: &Facts<'_>, all: &mut Vec<Finding>) {
                 all.push(Finding::warning("no_callback", text, "Include the callback snippet, or POST to {{ callback }}/built at the end."));
             }
             all.extend(mixed(profile));
+            all.extend(half_a_seed(profile));
         }
     }
+}
+
+/// cloud-init's NoCloud takes a seed only with both files; without `meta-data` it ignores the other and asks a person.
+fn half_a_seed(profile: &Effective) -> Option<Finding> {
+    let has = |document: &str| profile.documents.contains_key(document);
+    (has("user-data") && !has("meta-data")).then(|| {
+        let text = format!("Profile {} serves user-data without meta-data, so cloud-init takes neither.", profile.name);
+        Finding::warning("no_meta_data", text, "Add meta-data: autoinstall/meta-data to its documents.")
+    })
 }
 
 /// Kernel and initrd of different versions start, and fail in ways that nobody understands.
@@ -331,6 +341,8 @@ mod tests {
         verdict(&sound(&host, &effective(serde_json::json!({"name": "bare"})), &network), "!no_kernel no_documents");
         let mixed = effective(serde_json::json!({"name": "m", "kernel": "d/1/linux", "initrds": ["d/2/i"], "documents": {"a": "b"}}));
         verdict(&sound(&host, &mixed, &network), "mixed_versions");
+        let seed = effective(serde_json::json!({"name": "u", "kernel": "d/1/linux", "initrds": ["d/1/i"], "documents": {"user-data": "b"}}));
+        verdict(&sound(&host, &seed, &network), "no_meta_data");
     }
 
     #[test]
