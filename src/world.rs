@@ -1,6 +1,6 @@
 //! Time and chance, and the server's key: the only places where the outside world's whims come in.
 //!
-//! Stories ask `World`; tests hand in one whose clock and dice they hold. The key turns a build's id into its token, so that the
+//! Stories ask `World`; tests hand in one whose clock and dice they hold. The key turns the id of a build or of a run of the live image into its token, so that the
 //! database keeps hashes alone and a script can still be written again after a restart.
 
 use std::{
@@ -14,7 +14,7 @@ use std::{
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use crate::model::{BuildId, HostId, SessionId, Timestamp, Token};
+use crate::model::{BuildId, HostId, LiveId, SessionId, Timestamp, Token};
 
 /// The clock and the dice.
 pub trait World: Send + Sync {
@@ -31,6 +31,11 @@ pub trait World: Send + Sync {
     /// A fresh build id.
     fn build_id(&self) -> BuildId {
         BuildId(self.uuid())
+    }
+
+    /// A fresh id for a run of the live image.
+    fn live_id(&self) -> LiveId {
+        LiveId(self.uuid())
     }
 
     /// A fresh nonce for a boot session.
@@ -150,10 +155,19 @@ impl Keys {
 
     /// The token of a build.
     pub fn build_token(&self, build: BuildId) -> Token {
+        self.token(b"build:", build.0)
+    }
+
+    /// The token of a run of the live image.
+    pub fn live_token(&self, live: LiveId) -> Token {
+        self.token(b"live:", live.0)
+    }
+
+    fn token(&self, kind: &[u8], id: uuid::Uuid) -> Token {
         #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes any key");
-        mac.update(b"build:");
-        mac.update(build.0.as_bytes());
+        mac.update(kind);
+        mac.update(id.as_bytes());
         let digest: [u8; 32] = mac.finalize().into_bytes().into();
         let mut half = [0; 16];
         half.copy_from_slice(&digest[..16]);

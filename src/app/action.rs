@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{House, Refusal, Told, answer::is_version};
 use crate::{
-    model::{Actor, Host, Then, Timestamp},
+    model::{Actor, Deadlines, Host, Then, Timestamp, WipePlan},
     rules::lifecycle::{Event, NewLive},
 };
 
@@ -85,9 +85,9 @@ impl House {
 
     fn event_of(&self, verb: &str, words: &Words) -> Result<Event, Refusal> {
         let Words { confirm, reason, notes, user, until, then, force, touched, abandon } = words.clone();
-        let live = || NewLive { token_hash: self.world.token().hash(), plan_hash: None, deadlines: None };
-        // No plan is made while there is no live image to carry it out: `live_image_or_refusal` says so before anything is saved.
-        let wipe = || NewLive { plan_hash: Some("none".into()), ..live() };
+        let live = || self.new_live(None, None);
+        // The wipe plan comes with `rules::wipe`; without one the lifecycle refuses.
+        let wipe = live;
         let why = reason.clone().unwrap_or_default();
         Ok(match verb {
             "register" => Event::RegisterStart(live()),
@@ -120,6 +120,14 @@ impl House {
             "unprotect" => Event::Unprotect,
             other => return Err(Refusal::Unknown { noun: "verb", name: other.to_owned() }),
         })
+    }
+}
+
+impl House {
+    /// A run of the live image that may be started; its token follows from its id.
+    pub(super) fn new_live(&self, plan: Option<Box<WipePlan>>, deadlines: Option<Deadlines>) -> NewLive {
+        let id = self.world.live_id();
+        NewLive { id, token_hash: self.keys.live_token(id).hash(), plan, deadlines }
     }
 }
 

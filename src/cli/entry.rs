@@ -19,6 +19,7 @@ pub fn label(what: &What) -> String {
         What::Served { document, again, .. } => format!("{} {document}", if *again { "served again" } else { "served" }),
         // The text has the whole report and what it changed.
         What::Callback { report, .. } => format!("callback {}", report.split('/').next().unwrap_or(report)),
+        What::Certificate { ok, .. } => if *ok { "certificate" } else { "certificate of a failure" }.to_owned(),
         What::SessionOpened => "boot session".to_owned(),
         What::BootLoop { class, attempt, halted } => format!("boot_loop: {class} loop {attempt}{}", if *halted { ", halted" } else { "" }),
         What::Deadline { which } => format!("{which} deadline"),
@@ -58,6 +59,7 @@ pub fn is_trouble(what: &What) -> bool {
         What::Transition { to, .. } => matches!(to.as_str(), "error" | "defective"),
         What::Callback { report, .. } => report.starts_with("failed"),
         What::Transfer { outcome, .. } => outcome == "timed_out",
+        What::Certificate { ok, .. } => !ok,
         What::Created
         | What::Edited { .. }
         | What::Deleted

@@ -7,8 +7,8 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Build, DiskBoot, DiskState, HostId, HostName, Issue, IssueKind, Lifecycle, LiveRun, Mac, Name, Operational, Params, Power, Session, SmbiosUuid,
-    Task, Timestamp,
+    Build, DiskBoot, DiskState, Facts, HostId, HostName, Issue, IssueKind, Lifecycle, LiveRun, Mac, Name, Operational, Params, Power, Session,
+    SmbiosUuid, Task, Timestamp,
 };
 
 /// Frozen by an administrator.
@@ -117,9 +117,9 @@ pub struct Host {
     /// The newest boot sessions, newest last, at most [`Host::SESSIONS`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sessions: Vec<Session>,
-    /// What registration found (free JSON until registration gives it a shape).
+    /// What registration found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub facts: Option<serde_json::Value>,
+    pub facts: Option<Box<Facts>>,
     /// When the facts were collected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]

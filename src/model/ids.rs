@@ -1,4 +1,4 @@
-//! Identities that the server hands out: hosts, builds, boot sessions.
+//! Identities that the server hands out: hosts, builds, runs of the live image, boot sessions.
 //!
 //! A host or build id is a UUID version 7 (RFC 9562), so that sorting by id sorts by birth. A session id is the 64-bit nonce
 //! that travels in chain URLs and kernel arguments. Chance arrives from `world`; nothing is drawn here.
@@ -37,6 +37,10 @@ uuid_id!(
 uuid_id!(
     /// One build of one host.
     BuildId
+);
+uuid_id!(
+    /// One run of the live image on one host.
+    LiveId
 );
 
 /// The nonce of one boot session: 16 hexadecimal digits.

@@ -41,6 +41,15 @@ pub enum What {
         /// Which.
         stage: Stage,
     },
+    /// A certificate was made out for one disk of a wipe.
+    Certificate {
+        /// The disk.
+        disk: String,
+        /// SHA-256 of the certificate's bytes, by which it is fetched.
+        sha256: String,
+        /// Whether the disk was wiped and verified.
+        ok: bool,
+    },
     /// A packet or request was seen and answered, or not, as `text` says.
     Seen {
         /// `dhcp`, `tftp`, `http`.

@@ -101,6 +101,12 @@ pub struct Network {
     /// What happens to unknown MACs.
     #[serde(default)]
     pub auto_enroll: AutoEnroll,
+    /// How records of unknown machines are named: text with `{mac}`, `{serial}`, `{uuid}` or `{number}`; `host-{mac}` if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub naming: Option<String>,
+    /// Whether a registered host whose disks are clean or waived is offered without asking (T3a).
+    #[serde(default)]
+    pub auto_available: bool,
     /// The profile of hosts that name none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<Name>,

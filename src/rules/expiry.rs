@@ -66,7 +66,7 @@ fn stay(host: &Host, times: &Times) -> Option<(Timestamp, Event)> {
 mod tests {
     use super::*;
     use crate::{
-        model::{HostId, LiveMode, LiveRun, TokenHash},
+        model::{HostId, LiveId, LiveMode, LiveRun, TokenHash},
         rules::lifecycle::Clock,
     };
 
@@ -127,12 +127,21 @@ mod tests {
     #[test]
     fn an_agent_that_spoke_and_fell_silent_is_given_up_after_five_minutes() {
         let live = |hello_at, heard_at, ended_at| LiveRun {
+            id: LiveId(uuid::Uuid::nil()),
             mode: LiveMode::Register,
             token_hash: TokenHash(String::new()),
             token_expires: at(9999),
             plan_hash: None,
+            plan: None,
+            by: String::new(),
             from: Lifecycle::New,
             then: None,
+            session: None,
+            crew: None,
+            progress: None,
+            partial: None,
+            report: None,
+            results: Vec::new(),
             hello_at,
             heard_at,
             ended_at,

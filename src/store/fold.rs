@@ -30,6 +30,7 @@ pub const fn kind_word(what: &What) -> &'static str {
         What::Transfer { .. } => "transfer",
         What::Served { .. } => "served",
         What::Callback { .. } => "callback",
+        What::Certificate { .. } => "certificate",
         What::SessionOpened => "session_opened",
         What::BootLoop { .. } => "boot_loop",
         What::Deadline { .. } => "deadline",

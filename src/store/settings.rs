@@ -1,4 +1,4 @@
-//! What operators set beside hosts: globals, networks, profiles and the API's tokens, as one cheap snapshot.
+//! What operators set beside hosts: globals, networks, profiles, rules and the API's tokens, as one cheap snapshot.
 //!
 //! A snapshot is cloned to be changed and handed back whole; the store finds out what differs.
 
@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Name, Network, Params, Profile, Role, Timestamp, TokenHash};
+use crate::model::{Name, Network, Params, Profile, Role, Rule, Timestamp, TokenHash};
 
 /// A bearer token of the API; the secret itself is nowhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +33,9 @@ pub struct Settings {
     /// Profiles by name.
     #[serde(default)]
     pub profiles: BTreeMap<Name, Arc<Profile>>,
+    /// Rules by name.
+    #[serde(default)]
+    pub rules: BTreeMap<Name, Arc<Rule>>,
     /// Tokens by name.
     #[serde(default)]
     pub tokens: BTreeMap<Name, ApiToken>,

@@ -15,9 +15,7 @@ use bootwright::rules::lifecycle::{Ask, Clock, Event, Go, Health, NewBuild, NewL
 use proptest::collection::vec;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
-use crate::lifecycle_samples::{
-    alice, at, available, build_id, erasing, in_service, machine, new, operator, provisioning, register, reserved, used, wipe,
-};
+use crate::lifecycle_samples::*;
 
 /// Numbers that a step draws its values from.
 struct Draw(u64);
@@ -95,8 +93,8 @@ impl History {
                 let class = draw.pick(&[LoopClass::Firmware, LoopClass::Loader, LoopClass::Template, LoopClass::LocalBoot]);
                 Event::LoopSeen { class, halt: draw.below(2) == 0, text, session: SessionId(draw.below(9)) }
             }
-            10 => Event::AgentHello { token_ok },
-            11 => Event::AgentHeartbeat { token_ok },
+            10 => hello(token_ok, draw.below(3)),
+            11 => beat(token_ok),
             _ => Event::Fault { text },
         }
     }
@@ -105,14 +103,15 @@ impl History {
         let (token_ok, text) = (draw.mostly(), "words".to_owned());
         match draw.below(5) {
             0 | 1 => {
-                let (complete, differs, auto_available) = (draw.mostly(), draw.below(2) == 0, draw.below(2) == 0);
-                Event::RegisterReport { facts: serde_json::json!({"n": draw.below(3)}), token_ok, complete, differs, auto_available }
+                let (complete, auto_available) = (draw.mostly(), draw.below(2) == 0);
+                let changes = if draw.below(2) == 0 { vec!["a disk".to_owned()] } else { Vec::new() };
+                Event::RegisterReport { facts: facts(u32::try_from(draw.below(3)).unwrap()), token_ok, complete, changes, auto_available }
             }
             2 => Event::RegisterFailed { text, token_ok },
             _ => {
                 let failed = Wiped::Failed { text };
                 let outcome = draw.pick(&[Wiped::All, Wiped::All, Wiped::Waived { by: "a".to_owned(), why: "b".to_owned() }, failed]);
-                Event::CleanReport { outcome, token_ok, plan_ok: draw.mostly() }
+                Event::CleanReport { outcome, results: Vec::new(), token_ok, plan_ok: draw.mostly() }
             }
         }
     }

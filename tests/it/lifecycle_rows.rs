@@ -40,7 +40,7 @@ fn check_by(actor: &Actor, event: Event, host: &Host, want: &str) {
 }
 
 fn report(token_ok: bool, complete: bool, differs: bool, auto_available: bool) -> Event {
-    Event::RegisterReport { facts: serde_json::json!({"cpus": 2}), token_ok, complete, differs, auto_available }
+    Event::RegisterReport { facts: facts(2), token_ok, complete, changes: if differs { vec!["a disk".into()] } else { Vec::new() }, auto_available }
 }
 
 fn failed(token_ok: bool) -> Event {
@@ -48,7 +48,7 @@ fn failed(token_ok: bool) -> Event {
 }
 
 fn clean_report(outcome: Wiped) -> Event {
-    Event::CleanReport { outcome, token_ok: true, plan_ok: true }
+    Event::CleanReport { outcome, results: Vec::new(), token_ok: true, plan_ok: true }
 }
 
 fn sda() -> Wiped {
@@ -148,11 +148,11 @@ fn coming_back_from_decommissioned_forgets_facts_and_disks() {
 
 #[test]
 fn the_agent_is_lost_after_two_minutes_and_given_up_after_five() {
-    check(Event::AgentHello { token_ok: false }, &cleaning(Then::Available), "✗ not_proven");
-    check(Event::AgentHello { token_ok: true }, &used(), "✗ not_from_here");
-    check(Event::AgentHeartbeat { token_ok: false }, &erasing(), "✗ not_proven");
-    check_at(30, Event::AgentHeartbeat { token_ok: true }, &erasing(), "agent cleaning");
-    check_at(0, Event::AgentHeartbeat { token_ok: true }, &erasing(), "= already");
+    check(hello(false, 1), &cleaning(Then::Available), "✗ not_proven");
+    check(hello(true, 1), &used(), "✗ not_from_here");
+    check(beat(false), &erasing(), "✗ not_proven");
+    check_at(30, beat(true), &erasing(), "agent cleaning");
+    check_at(0, beat(true), &erasing(), "= already");
     check_at(119, Event::AgentSilent, &erasing(), "= not_due");
     check_at(120, Event::AgentSilent, &erasing(), "agent cleaning");
     check_at(300, Event::AgentSilent, &erasing(), "T19 error");
@@ -160,8 +160,8 @@ fn the_agent_is_lost_after_two_minutes_and_given_up_after_five() {
     let lost = go_at(&erasing(), &Event::AgentSilent, 120).host;
     check_at(130, Event::AgentSilent, &lost, "= not_due");
     assert_eq!(lost.issues[0].kind, IssueKind::AgentLost);
-    assert!(go_at(&lost, &Event::AgentHeartbeat { token_ok: true }, 140).host.issues.is_empty());
-    let hello = go(&registering(), &Event::AgentHello { token_ok: true });
+    assert!(go_at(&lost, &beat(true), 140).host.issues.is_empty());
+    let hello = go(&registering(), &hello(true, 1));
     check_at(300, Event::AgentSilent, &hello, "T4 registering");
 }
 
@@ -493,7 +493,7 @@ fn a_wipe_begins_only_with_confirmation_plan_and_no_hold() {
     check(release(name(), wipe()), &reserved(), "T17 cleaning");
     check(release(None, wipe()), &used(), "✗ needs_confirm");
     check(release(name(), register()), &used(), "✗ no_plan");
-    check(release(name(), NewLive { plan_hash: Some(" ".into()), ..wipe() }), &used(), "✗ no_plan");
+    check(release(name(), NewLive { plan: Some(Box::new(plan(0))), ..wipe() }), &used(), "✗ no_plan");
     check(release(name(), wipe()), &frozen(used()), "✗ frozen");
     check(release(name(), wipe()), &protected(used()), "✗ protected");
     check(release(name(), wipe()), &restarting(&used()), "✗ task_open");
@@ -535,8 +535,8 @@ fn a_wipe_ends_where_it_was_to_end_or_in_error() {
         check(clean_report(Wiped::Waived { by: "alice".into(), why: "scrap".into() }), &cleaning(then), word);
         check(clean_report(sda()), &cleaning(then), "T19 error");
     }
-    check(Event::CleanReport { outcome: Wiped::All, token_ok: false, plan_ok: true }, &erasing(), "✗ not_proven");
-    check(Event::CleanReport { outcome: Wiped::All, token_ok: true, plan_ok: false }, &erasing(), "✗ other_plan");
+    check(Event::CleanReport { outcome: Wiped::All, results: Vec::new(), token_ok: false, plan_ok: true }, &erasing(), "✗ not_proven");
+    check(Event::CleanReport { outcome: Wiped::All, results: Vec::new(), token_ok: true, plan_ok: false }, &erasing(), "✗ other_plan");
     check(clean_report(Wiped::All), &used(), "✗ not_from_here");
     check_at(1800, Event::HardDeadline(Clock::State), &cleaning(Then::Available), "T19 error");
     check_at(1799, Event::HardDeadline(Clock::State), &cleaning(Then::Available), "= not_due");

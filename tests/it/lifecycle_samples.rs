@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use bootwright::model::lifecycle::{Decommission, ErrorFrom};
 use bootwright::model::{
-    Actor, BuildEnd, BuildId, BuildKind, Cause, DiskState, Host, HostId, Lifecycle, LoopClass, Method, PowerState, ReturnTo, Role, SessionId, Stage,
-    TaskKind, Then, Timestamp, TokenHash,
+    Actor, BuildEnd, BuildId, BuildKind, Cause, Crew, DiskId, DiskState, EraseMethod, Facts, Host, HostId, Lifecycle, LiveId, LoopClass, Method,
+    PlannedDisk, PowerState, Progress, ReturnTo, Role, SessionId, Stage, TaskKind, Then, Timestamp, TokenHash, WipePlan, WipePolicy,
 };
 use bootwright::rules::lifecycle::{Ask, Clock, Event, Go, Health, NewBuild, NewLive, Times, Verdict, Who, Why, Wiped, decide};
 use uuid::Uuid;
@@ -65,11 +65,54 @@ pub fn new_build(number: u128) -> Box<NewBuild> {
 }
 
 pub fn register() -> NewLive {
-    NewLive { token_hash: TokenHash("a".repeat(64)), plan_hash: None, deadlines: None }
+    NewLive { id: LiveId(uuid::Uuid::from_u128(1)), token_hash: TokenHash("a".repeat(64)), plan: None, deadlines: None }
 }
 
 pub fn wipe() -> NewLive {
-    NewLive { token_hash: TokenHash("b".repeat(64)), plan_hash: Some("c".repeat(64)), deadlines: None }
+    NewLive { id: LiveId(uuid::Uuid::from_u128(2)), token_hash: TokenHash("b".repeat(64)), plan: Some(Box::new(plan(1))), deadlines: None }
+}
+
+/// A plan that wipes so many disks.
+pub fn plan(disks: u64) -> WipePlan {
+    let disk = |number: u64| PlannedDisk {
+        id: DiskId(format!("serial:S{number}")),
+        name: format!("sd{number}"),
+        model: "M".into(),
+        serial: format!("S{number}"),
+        wwn: String::new(),
+        size_bytes: 1 << 30,
+        transport: "sata".into(),
+        methods: vec![EraseMethod::Overwrite],
+        soft_secs: 100,
+        hard_secs: 200,
+    };
+    WipePlan {
+        version: 1,
+        host: HostId(uuid::Uuid::nil()),
+        name: "n1".parse().unwrap(),
+        policy: WipePolicy::Clear,
+        facts_at: at(0),
+        disks: (0..disks).map(disk).collect(),
+        left: Vec::new(),
+        parallel: 4,
+    }
+}
+
+/// Facts of a machine with so many cores.
+pub fn facts(cores: u32) -> Box<Facts> {
+    let mut facts = Facts::default();
+    facts.cpu.cores = cores;
+    Box::new(facts)
+}
+
+/// The agent's first word from this power-on.
+pub fn hello(token_ok: bool, session: u64) -> Event {
+    Event::AgentHello { token_ok, session: SessionId(session), crew: Crew::default() }
+}
+
+/// A word of the agent at work.
+pub fn beat(token_ok: bool) -> Event {
+    Event::AgentHeartbeat { token_ok, progress: Progress::default() }
 }
 
 pub fn name() -> Option<String> {
@@ -84,7 +127,7 @@ pub fn new() -> Host {
 }
 
 fn with_facts(mut host: Host, disk: DiskState) -> Host {
-    host.facts = Some(serde_json::json!({"uuid": "6902b9f2-f123-cdcd-428f-23a3ef2e4c63"}));
+    host.facts = Some(facts(1));
     host.facts_at = Some(at(-1800));
     host.disk_state = disk;
     host
@@ -183,7 +226,7 @@ pub fn cleaning(then: Then) -> Host {
 }
 
 pub fn erasing() -> Host {
-    go(&cleaning(Then::Available), &Event::AgentHello { token_ok: true })
+    go(&cleaning(Then::Available), &hello(true, 1))
 }
 
 /// A circle, seen in this session.
@@ -252,7 +295,10 @@ pub fn hosts() -> Vec<(&'static str, Host)> {
         ("error from registering", error(ErrorFrom::Registering)),
         ("error from provisioning", failed_build()),
         ("error from provisioning, reinstall", error(ErrorFrom::Provisioning { kind: BuildKind::Reinstall })),
-        ("error from cleaning", go(&erasing(), &Event::CleanReport { outcome: Wiped::Failed { text: "sda".into() }, token_ok: true, plan_ok: true })),
+        (
+            "error from cleaning",
+            go(&erasing(), &Event::CleanReport { outcome: Wiped::Failed { text: "sda".into() }, results: Vec::new(), token_ok: true, plan_ok: true }),
+        ),
         ("error from available, clean", with(error(ErrorFrom::Available), |host| host.disk_state = Clean)),
         ("error from used", error(ErrorFrom::Used)),
         ("defective", defective()),
@@ -270,11 +316,12 @@ pub fn events() -> Vec<(i64, Event)> {
     vec![
         (0, Event::RegisterStart(register())),
         (0, Event::Reregister(register())),
-        (0, Event::RegisterReport { facts: serde_json::json!({"disks": 1}), token_ok, complete: true, differs: false, auto_available: false }),
+        (0, Event::RegisterReport { facts: facts(1), token_ok, complete: true, changes: Vec::new(), auto_available: false }),
         (0, Event::RegisterFailed { text: "no carrier".into(), token_ok }),
         (0, Event::RegisterCancel),
-        (0, Event::AgentHello { token_ok }),
-        (30, Event::AgentHeartbeat { token_ok }),
+        (0, hello(token_ok, 1)),
+        (0, Event::RegisterPartial { facts: facts(1), token_ok }),
+        (30, beat(token_ok)),
         (600, Event::AgentSilent),
         (0, Event::MarkAvailable),
         (0, Event::MarkUnavailable),
@@ -298,9 +345,9 @@ pub fn events() -> Vec<(i64, Event)> {
         (0, Event::Release { then: Then::Available, confirm: name(), live: wipe() }),
         (0, Event::CleanStart { then: Then::Available, confirm: name(), live: wipe() }),
         (0, Event::CleanRetry(wipe())),
-        (0, Event::CleanReport { outcome: Wiped::All, token_ok, plan_ok: true }),
-        (0, Event::CleanReport { outcome: Wiped::Waived { by: "alice".into(), why: "scrap".into() }, token_ok, plan_ok: true }),
-        (0, Event::CleanReport { outcome: Wiped::Failed { text: "sda".into() }, token_ok, plan_ok: true }),
+        (0, Event::CleanReport { outcome: Wiped::All, results: Vec::new(), token_ok, plan_ok: true }),
+        (0, Event::CleanReport { outcome: Wiped::Waived { by: "alice".into(), why: "scrap".into() }, results: Vec::new(), token_ok, plan_ok: true }),
+        (0, Event::CleanReport { outcome: Wiped::Failed { text: "sda".into() }, results: Vec::new(), token_ok, plan_ok: true }),
         (0, Event::CleanCancel),
         (0, Event::MaintenanceStart { confirm: name() }),
         (0, Event::MaintenanceEnd { touched: false, live: register() }),

@@ -6,7 +6,7 @@
 use super::step::{Row, Step, no, same};
 use super::{NewLive, Stay, Why, Wiped};
 use crate::model::lifecycle::{Decommission, ErrorFrom};
-use crate::model::{Cause, DiskState, IssueKind, Lifecycle, LiveMode, Task, TaskKind, Then};
+use crate::model::{Cause, DiskResult, DiskState, Host, IssueKind, Lifecycle, LiveMode, Task, TaskKind, Then};
 
 /// T17, T23.
 pub(super) fn start(s: &Step<'_>, row: &'static str, then: Then, confirm: Option<&str>, live: &NewLive) -> Row {
@@ -54,7 +54,7 @@ pub(super) fn retry(s: &Step<'_>, from: ErrorFrom, live: &NewLive) -> Row {
 
 fn begin(s: &Step<'_>, row: &'static str, then: Then, live: &NewLive) -> Row {
     s.no_task(row)?;
-    if live.plan_hash.as_ref().is_none_or(|hash| hash.trim().is_empty()) {
+    if live.plan.as_ref().is_none_or(|plan| plan.disks.is_empty()) {
         return Err(Why::NoPlan { row });
     }
     let from = s.host.lifecycle.clone();
@@ -82,14 +82,20 @@ const fn goal_word(then: Then) -> &'static str {
     }
 }
 
+/// What a report shows: that its sender knows the run's token, and whether it carried out the run's plan.
+pub(super) struct Proof {
+    pub token_ok: bool,
+    pub plan_ok: bool,
+}
+
 /// T18, T19.
-pub(super) fn report(s: &Step<'_>, then: Then, outcome: &Wiped, token_ok: bool, plan_ok: bool) -> Row {
-    s.proven("T18", token_ok && s.open_run().is_some())?;
-    if !plan_ok {
+pub(super) fn report(s: &Step<'_>, then: Then, outcome: &Wiped, results: &[DiskResult], proof: Proof) -> Row {
+    s.proven("T18", proof.token_ok && s.open_run().is_some_and(|run| run.hello_at.is_some()))?;
+    if !proof.plan_ok {
         return Err(Why::OtherPlan { row: "T18" });
     }
     let (disks, text) = match outcome {
-        Wiped::Failed { text } => return failed(s, text),
+        Wiped::Failed { text } => return failed_with(s, text, results),
         Wiped::All => (DiskState::Clean, "every planned disk was wiped and verified".to_owned()),
         Wiped::Waived { by, why } => {
             (DiskState::Waived { by: by.clone(), why: why.clone() }, format!("not every disk was wiped; {by} vouches for the rest: {why}"))
@@ -101,11 +107,25 @@ pub(super) fn report(s: &Step<'_>, then: Then, outcome: &Wiped, token_ok: bool, 
         Then::Decommissioned => Lifecycle::Decommissioned { reason: Decommission::Retired },
         Then::Deleted => Lifecycle::Decommissioned { reason: Decommission::Deleted },
     };
-    s.by("T18").disks(disks).enter(next, text).with(|host| host.settle(IssueKind::WipeUnverified)).go()
+    let keep = |host: &mut Host| {
+        host.settle(IssueKind::WipeUnverified);
+        keep_results(host, results);
+    };
+    s.by("T18").disks(disks).enter(next, text).with(keep).go()
+}
+
+fn keep_results(host: &mut Host, results: &[DiskResult]) {
+    if let Some(run) = host.live.as_mut() {
+        run.results = results.to_vec();
+    }
 }
 
 /// T19: a disk was not wiped, or nobody can say.
 pub(super) fn failed(s: &Step<'_>, text: &str) -> Row {
+    failed_with(s, text, &[])
+}
+
+fn failed_with(s: &Step<'_>, text: &str, results: &[DiskResult]) -> Row {
     let attempt = s.host.attempt;
     let error = Lifecycle::Error { from: ErrorFrom::Cleaning, cause: Cause::Wipe(text.to_owned()) };
     s.by("T19")
@@ -113,7 +133,10 @@ pub(super) fn failed(s: &Step<'_>, text: &str) -> Row {
         .enter(error, format!("the wipe failed: {text}; the host is held and never boots from its disks until a wipe succeeds (T20)"))
         .raise(IssueKind::WipeUnverified, text)
         // The tries go on counting over a retry (T20).
-        .with(|host| host.attempt = attempt)
+        .with(|host| {
+            host.attempt = attempt;
+            keep_results(host, results);
+        })
         .go()
 }
 

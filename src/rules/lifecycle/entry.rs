@@ -12,6 +12,7 @@ impl Event {
             Self::RegisterStart(_) => ("register.start", Who::OperatorOrServer),
             Self::Reregister(_) => ("reregister", Who::Operator),
             Self::RegisterReport { .. } => ("register.report", Who::Host),
+            Self::RegisterPartial { .. } => ("register.partial", Who::Host),
             Self::RegisterFailed { .. } => ("register.fail", Who::Host),
             Self::RegisterCancel => ("register.cancel", Who::Operator),
             Self::AgentHello { .. } => ("agent.hello", Who::Host),

@@ -3,10 +3,8 @@
 //! An event carries the values its rows need and nothing else. Checks that need secrets or the world (does the token match, is the
 //! plan the one we sent) arrive as booleans, because whoever parsed the request knows; what follows from them is decided here.
 
-use serde_json::Value;
-
 use super::parts::{Clock, Health, NewBuild, NewLive, Wiped};
-use crate::model::{BuildId, LoopClass, PowerState, SessionId, Stage, TaskKind, Then, Timestamp};
+use crate::model::{BuildId, Crew, DiskResult, Facts, LoopClass, PowerState, Progress, SessionId, Stage, TaskKind, Then, Timestamp};
 
 /// Something that happened or that somebody wants.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,15 +17,22 @@ pub enum Event {
     /// T3, T3a, T15: the facts.
     RegisterReport {
         /// What was found.
-        facts: Value,
+        facts: Box<Facts>,
         /// The token is this run's.
         token_ok: bool,
         /// The mandatory facts are there.
         complete: bool,
-        /// They differ from the last ones.
-        differs: bool,
+        /// How they differ from the last ones, a sentence each; empty at the first registration.
+        changes: Vec<String>,
         /// The site offers healthy hosts without asking.
         auto_available: bool,
+    },
+    /// T4c: facts that are not all yet; should an operator cancel, they are what is left.
+    RegisterPartial {
+        /// What was found so far.
+        facts: Box<Facts>,
+        /// The token is this run's.
+        token_ok: bool,
     },
     /// T4, T16: the live image gave up.
     RegisterFailed {
@@ -38,15 +43,21 @@ pub enum Event {
     },
     /// T4c: an operator gave up.
     RegisterCancel,
-    /// The agent's first word.
+    /// The agent's first word. In a wipe the word of another power-on than the first shows that the machine was reset in the middle (T19).
     AgentHello {
         /// The token is this run's.
         token_ok: bool,
+        /// The power-on it speaks from.
+        session: SessionId,
+        /// What speaks.
+        crew: Crew,
     },
     /// The agent is still there.
     AgentHeartbeat {
-        /// The token is this run's.
+        /// The token is this run's, and the power-on is the hello's.
         token_ok: bool,
+        /// How far it is.
+        progress: Progress,
     },
     /// T4, T16, T19: nothing was heard of the agent since its last word.
     AgentSilent,
@@ -182,6 +193,8 @@ pub enum Event {
     CleanReport {
         /// What came of it.
         outcome: Wiped,
+        /// Disk by disk.
+        results: Vec<DiskResult>,
         /// The token is this run's.
         token_ok: bool,
         /// The plan is the one that was sent.

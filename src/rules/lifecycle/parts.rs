@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{BuildId, BuildKind, Deadlines, Method, Name, Stage, TokenHash};
+use crate::model::{BuildId, BuildKind, Deadlines, LiveId, Method, Name, Stage, TokenHash, WipePlan};
 
 /// A build that somebody asks for, before it exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,10 +34,12 @@ pub struct NewBuild {
 /// A run of the live image that somebody asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewLive {
+    /// Its identity, drawn by the caller.
+    pub id: LiveId,
     /// SHA-256 of its token.
     pub token_hash: TokenHash,
-    /// SHA-256 of the wipe plan; a wipe needs one, a registration must have none.
-    pub plan_hash: Option<String>,
+    /// The wipe plan; a wipe needs one that names a disk, a registration must have none.
+    pub plan: Option<Box<WipePlan>>,
     /// Instead of the default deadlines (an erase takes what its drives take).
     pub deadlines: Option<Deadlines>,
 }

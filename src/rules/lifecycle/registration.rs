@@ -6,11 +6,11 @@
 use super::step::{Row, Step, is_clean, same};
 use super::{Event, NewLive, Stay, Why, cleaning, times};
 use crate::model::lifecycle::ErrorFrom;
-use crate::model::{Cause, DiskState, IssueKind, Lifecycle, LiveMode};
+use crate::model::{Cause, Crew, DiskState, IssueKind, Lifecycle, LiveMode, Progress, SessionId};
 
 /// A run that collects facts must not bring a plan to wipe.
 fn no_plan(row: &'static str, live: &NewLive) -> Result<(), Why> {
-    if live.plan_hash.is_none() { Ok(()) } else { Err(Why::PlanInRegistration { row }) }
+    if live.plan.is_none() { Ok(()) } else { Err(Why::PlanInRegistration { row }) }
 }
 
 /// T2 from new, T32 from decommissioned: the old facts go into the archive, and nobody vouches for the disks any more.
@@ -53,7 +53,7 @@ pub(super) fn begin(s: &Step<'_>, row: &'static str, live: &NewLive, next: Lifec
 
 /// T3, T3a, T15.
 pub(super) fn report(s: &Step<'_>) -> Row {
-    let Event::RegisterReport { facts, token_ok, complete, differs, auto_available } = s.event else {
+    let Event::RegisterReport { facts, token_ok, complete, changes, auto_available } = s.event else {
         return same(Stay::Noted("no facts"));
     };
     let used = s.host.lifecycle == Lifecycle::UsedRegistering;
@@ -76,10 +76,30 @@ pub(super) fn report(s: &Step<'_>) -> Row {
         host.facts = Some(facts.clone());
         host.facts_at = Some(s.now());
     });
-    if *differs {
-        step = step.raise(IssueKind::HardwareChanged, "the facts differ from the last registration; compare them in the journal");
+    if !changes.is_empty() {
+        let text = format!("the hardware differs from the last registration: {}", changes.join("; "));
+        step = step.raise(IssueKind::HardwareChanged, text.clone()).changed(text);
     }
     step.go()
+}
+
+/// What is known so far, for the case that it never becomes more.
+pub(super) fn partial(s: &Step<'_>) -> Row {
+    let Event::RegisterPartial { facts, token_ok } = s.event else {
+        return same(Stay::Noted("no facts"));
+    };
+    s.proven("T4c", *token_ok && s.open_run().is_some())?;
+    if s.open_run().and_then(|run| run.partial.as_ref()) == Some(facts) {
+        return same(Stay::Already("the same facts were kept before"));
+    }
+    s.by("agent")
+        .with(|host| {
+            if let Some(run) = host.live.as_mut() {
+                run.partial = Some(facts.clone());
+            }
+        })
+        .changed("some facts are there; the rest is being collected")
+        .go()
 }
 
 /// T4, T16: the live image gave up; another try, or the end.
@@ -112,8 +132,10 @@ fn next_try(s: &Step<'_>, cause: Cause, text: &str) -> Row {
             .with(|host| {
                 host.attempt = done + 1;
                 if let Some(run) = host.live.as_mut() {
+                    run.session = None;
                     run.hello_at = None;
                     run.heard_at = None;
+                    run.progress = None;
                 }
             })
             .changed(format!("registration failed ({text}); try {} of {tries}: network boot once more", done + 1))
@@ -135,16 +157,22 @@ pub(super) fn cancel(s: &Step<'_>) -> Row {
     s.by("T4c").enter(next, "registration cancelled; what was collected so far changes nothing").go()
 }
 
-/// The agent is there. From its first word in a wipe on, nobody can say what is on the disks.
-pub(super) fn hello(s: &Step<'_>, token_ok: bool) -> Row {
+/// The agent is there. From its first word in a wipe on, nobody can say what is on the disks; and a wipe that is begun again after a
+/// reset has failed, whoever asks.
+pub(super) fn hello(s: &Step<'_>, token_ok: bool, session: SessionId, crew: &Crew) -> Row {
     s.proven("agent", token_ok && s.open_run().is_some())?;
-    if s.open_run().is_some_and(|run| run.hello_at.is_some()) {
-        return heartbeat(s, token_ok);
-    }
     let wipes = matches!(s.host.lifecycle, Lifecycle::Cleaning { .. });
+    match s.open_run().and_then(|run| run.session) {
+        Some(first) if first == session => return same(Stay::Already("this power-on's agent reported for work before")),
+        Some(_) if wipes => return cleaning::failed(s, "the machine was reset in the middle of the wipe"),
+        Some(_) | None => {}
+    }
     let now = s.now();
     let mut step = s.by("agent").with(|host| {
+        host.settle(IssueKind::AgentLost);
         if let Some(run) = host.live.as_mut() {
+            run.session = Some(session);
+            run.crew = Some(crew.clone());
             run.hello_at = Some(now);
             run.heard_at = Some(now);
         }
@@ -156,13 +184,11 @@ pub(super) fn hello(s: &Step<'_>, token_ok: bool) -> Row {
 }
 
 /// It moves the clock of silence, never the deadlines.
-pub(super) fn heartbeat(s: &Step<'_>, token_ok: bool) -> Row {
-    s.proven("agent", token_ok && s.open_run().is_some())?;
-    if s.open_run().is_some_and(|run| run.hello_at.is_none()) {
-        return hello(s, token_ok);
-    }
+pub(super) fn heartbeat(s: &Step<'_>, token_ok: bool, progress: &Progress) -> Row {
+    let run = s.open_run().filter(|run| run.hello_at.is_some());
+    s.proven("agent", token_ok && run.is_some())?;
     let now = s.now();
-    if s.open_run().and_then(|run| run.heard_at) == Some(now) {
+    if run.is_some_and(|run| run.heard_at == Some(now) && run.progress.as_ref() == Some(progress)) {
         return same(Stay::Already("heard at this very moment"));
     }
     s.by("agent")
@@ -170,9 +196,10 @@ pub(super) fn heartbeat(s: &Step<'_>, token_ok: bool) -> Row {
             host.settle(IssueKind::AgentLost);
             if let Some(run) = host.live.as_mut() {
                 run.heard_at = Some(now);
+                run.progress = Some(progress.clone());
             }
         })
-        .changed("the agent is at work")
+        .changed(format!("the agent is at work: {} {} %", progress.step, progress.percent))
         .go()
 }
 

@@ -33,13 +33,14 @@ pub(super) fn row(step: &Step<'_>) -> Row {
 
         (E::RegisterReport { .. }, L::Registering | L::UsedRegistering) => registration::report(s),
         (E::RegisterFailed { .. }, L::Registering | L::UsedRegistering) => registration::failed(s),
+        (E::RegisterPartial { .. }, L::Registering | L::UsedRegistering) => registration::partial(s),
         (E::RegisterCancel, L::Registering | L::UsedRegistering) => registration::cancel(s),
-        (E::RegisterReport { .. } | E::RegisterFailed { .. } | E::RegisterCancel,
+        (E::RegisterReport { .. } | E::RegisterPartial { .. } | E::RegisterFailed { .. } | E::RegisterCancel,
             L::New | L::Unavailable | L::Available | L::Reserved { .. } | L::Provisioning | L::Used | L::Cleaning { .. } | L::Maintenance { .. } | L::Error { .. } | L::Defective { .. } | L::Decommissioned { .. }) =>
             no(s, "T3", "it counts only while the host registers: register.start (T2) or reregister (T14)"),
 
-        (E::AgentHello { token_ok }, L::Registering | L::UsedRegistering | L::Cleaning { .. }) => registration::hello(s, *token_ok),
-        (E::AgentHeartbeat { token_ok }, L::Registering | L::UsedRegistering | L::Cleaning { .. }) => registration::heartbeat(s, *token_ok),
+        (E::AgentHello { token_ok, session, crew }, L::Registering | L::UsedRegistering | L::Cleaning { .. }) => registration::hello(s, *token_ok, *session, crew),
+        (E::AgentHeartbeat { token_ok, progress }, L::Registering | L::UsedRegistering | L::Cleaning { .. }) => registration::heartbeat(s, *token_ok, progress),
         (E::AgentHello { .. } | E::AgentHeartbeat { .. },
             L::New | L::Unavailable | L::Available | L::Reserved { .. } | L::Provisioning | L::Used | L::Maintenance { .. } | L::Error { .. } | L::Defective { .. } | L::Decommissioned { .. }) =>
             no(s, "agent", "the live image has no business there; register (T2, T14) or clean (T17, T17b) first"),
@@ -159,7 +160,7 @@ pub(super) fn row(step: &Step<'_>) -> Row {
         (E::CleanRetry(live), L::Error { from, .. }) => cleaning::retry(s, *from, live),
         (E::CleanRetry(_), L::New | L::Registering | L::Unavailable | L::Available | L::Reserved { .. } | L::Provisioning | L::Used | L::UsedRegistering | L::Cleaning { .. } | L::Maintenance { .. } | L::Defective { .. } | L::Decommissioned { .. }) =>
             no(s, "T20", "only a failed wipe is tried again; begin one by clean.start (T17b) or release (T17)"),
-        (E::CleanReport { outcome, token_ok, plan_ok }, L::Cleaning { then, .. }) => cleaning::report(s, *then, outcome, *token_ok, *plan_ok),
+        (E::CleanReport { outcome, results, token_ok, plan_ok }, L::Cleaning { then, .. }) => cleaning::report(s, *then, outcome, results, cleaning::Proof { token_ok: *token_ok, plan_ok: *plan_ok }),
         (E::CleanCancel, L::Cleaning { from, .. }) => cleaning::cancel(s, from),
         (E::CleanReport { .. } | E::CleanCancel,
             L::New | L::Registering | L::Unavailable | L::Available | L::Reserved { .. } | L::Provisioning | L::Used | L::UsedRegistering | L::Maintenance { .. } | L::Error { .. } | L::Defective { .. } | L::Decommissioned { .. }) =>

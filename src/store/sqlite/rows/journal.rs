@@ -64,7 +64,7 @@ pub(in crate::store::sqlite) fn parse(path: &Path, json: &str) -> Result<Entry, 
 /// Deletes the oldest evidence before a time. The newest entry of all stays, because its number is where counting goes on.
 pub(in crate::store::sqlite) fn prune(conn: &Connection, path: &Path, before: Timestamp) -> Result<u64, StoreFault> {
     let sql = "DELETE FROM journal WHERE seq IN (
-                 SELECT seq FROM journal WHERE patched = 0 AND at < ?1 AND seq < (SELECT max(seq) FROM journal) ORDER BY at LIMIT ?2)";
+                 SELECT seq FROM journal WHERE patched = 0 AND kind <> 'certificate' AND at < ?1 AND seq < (SELECT max(seq) FROM journal) ORDER BY at LIMIT ?2)";
     let delete = || conn.prepare_cached(sql)?.execute(params![before.as_microsecond(), PRUNE_AT_ONCE.cast_signed()]);
     delete().map(|rows| rows as u64).map_err(|error| fault(path, &error))
 }

@@ -4,6 +4,7 @@
 //! written so far; what a disk does with an fsync is the disk's affair and not tried here.
 
 use super::*;
+use crate::model::Param;
 use crate::store::{JournalFilter, Sqlite};
 
 #[tokio::test]
@@ -53,7 +54,8 @@ async fn what_time_of_day_and_floats_say_survives_to_the_last_digit() {
     let file = folder.path().join("bootwright.db");
     let mut one = host(1);
     one.since = Timestamp::from_nanosecond(1_700_000_000_123_456_789).unwrap();
-    one.facts = Some(serde_json::json!({"load": 0.1 + 0.2, "tiny": 5e-324, "big": 9007199254740993_u64, "odd": 1.7976931348623157e308}));
+    let odd = serde_json::json!({"load": 0.1 + 0.2, "tiny": 5e-324, "big": 9007199254740993_u64, "odd": 1.7976931348623157e308});
+    one.params.insert("odd".parse().unwrap(), Param::Plain(odd));
     let store = Sqlite::open(&file).unwrap();
     put(&store, saving(vec![one.clone()])).await.unwrap();
     drop(store);
