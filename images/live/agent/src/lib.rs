@@ -38,6 +38,11 @@ const USAGE: &str = "bootwright-agent: the program of Bootwright's live image
 
 /// Runs the words of the command line; the exit code: 0 good, 1 the world failed, 2 the words or the place are wrong.
 pub fn run(words: impl Iterator<Item = String>) -> u8 {
+    // A fault of our own ends the program at once (`panic = "abort"`); it is said like every other error, for whoever reads the serial log.
+    std::panic::set_hook(Box::new(|fault| {
+        let text: String = fault.to_string().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let _gone = writeln!(std::io::stderr(), "bootwright: error: a fault of the agent itself, please report it: {text}");
+    }));
     let machine: Arc<dyn Machine> = Arc::new(Real::new());
     run_on(&machine, &words.collect::<Vec<_>>(), Box::new(std::io::stdout()))
 }

@@ -18,7 +18,7 @@ pub fn look(machine: &dyn Machine) -> Found {
     let mut problems = Problems::of("memory");
     let text = problems.take(output(machine, "dmidecode", &["-t", "17"], 20)).unwrap_or_default();
     let modules: Vec<MemoryModule> = structures(&text).iter().filter(|one| one.kind == 17).filter_map(module).collect();
-    let mut size_bytes = modules.iter().map(|module| module.size_bytes).sum();
+    let mut size_bytes = modules.iter().fold(0_u64, |sum, module| sum.saturating_add(module.size_bytes));
     if size_bytes == 0 {
         problems.add("no module is told; the size is what the kernel has, a little less than what is installed");
         size_bytes = problems.take(of_kernel(machine)).unwrap_or(0);

@@ -43,6 +43,8 @@ impl Found {
     }
 }
 
+type Run = Box<dyn FnOnce(&dyn Machine) -> Found + Send>;
+
 /// One collector.
 pub struct Look {
     name: &'static str,
@@ -50,7 +52,7 @@ pub struct Look {
     limit: Duration,
     /// Whether the partial report waits for it.
     quick: bool,
-    run: Box<dyn FnOnce(&dyn Machine) -> Found + Send>,
+    run: Run,
 }
 
 impl Look {

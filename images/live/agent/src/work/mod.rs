@@ -65,7 +65,7 @@ impl After {
 /// The whole of it. Returns only when the machine cannot be switched, or nothing can be done at all; then the exit code.
 pub fn live(machine: &Arc<dyn Machine>, console: &Console, hands: Hands) -> u8 {
     let image = image(&**machine);
-    console.say(&format!("agent {}, live image {image}", env!("CARGO_PKG_VERSION")));
+    console.say(&format!("agent {}, live image {}", env!("CARGO_PKG_VERSION"), if image.is_empty() { "unknown" } else { &image }));
     if !machine.exists(gate::MARKER) {
         console.error(&format!("{}; only `facts` and `version` run here", gate::Refusal::NotTheLiveImage));
         return 2;
