@@ -21,3 +21,4 @@ pub mod session;
 pub mod sitefile;
 pub mod snippets;
 pub mod transfer;
+pub mod wipe;
