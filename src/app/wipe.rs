@@ -3,21 +3,26 @@
 //! A plan is made anew from the facts each time; what makes it the same one is its hash. A report changes the host and leaves one certificate per
 //! planned disk, good or bad, in the same transaction: their bytes by their hash, the hash in the journal. Who may report is `app::agent`'s to say.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde::Deserialize;
 
-use super::{Failure, House, Refusal, Told, draft::Draft};
+use super::{Failure, House, Refusal, Told, action::Words, draft::Draft};
 use crate::{
     model::{
-        Certificate, DiskId, DiskResult, Entry, Host, HostId, Lifecycle, LiveMode, PlannedDisk, What, WipePlan, WipePolicy, lifecycle::ErrorFrom,
-        token::sha256_hex,
+        Certificate, DiskId, DiskResult, Entry, Host, HostId, Lifecycle, LiveMode, PlannedDisk, Then, What, WipePlan, WipePolicy,
+        lifecycle::ErrorFrom, token::sha256_hex,
     },
     rules::{
-        lifecycle::{Event, Wiped},
+        lifecycle::{Event, NewLive, Why, Wiped},
         wipe::{self, NoPlan, Paper},
     },
     store::{Body, JournalFilter},
 };
+
+/// Digits of a plan's hash that tell it from every other plan that anybody will see.
+const SHORTEST_HASH: usize = 12;
 
 /// How a host is to be wiped, as an operator says it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -53,6 +58,36 @@ impl House {
         let mut include: Vec<DiskId> = again.filter(|id| facts.disks.iter().any(|disk| disk.id == *id)).collect();
         include.extend(wish.include.iter().cloned());
         wipe::plan(host, facts, policy, &include)
+    }
+
+    /// The plan for a host of this name, id or MAC, with the facts that it rests on.
+    pub fn wipe_plan(&self, key: &str, wish: &WipeWish) -> Told<(WipePlan, Arc<Host>)> {
+        let host = self.find(key)?;
+        Ok((self.plan_of(&host, wish).map_err(Refusal::NoPlan)?, host))
+    }
+
+    /// Begins a wipe in the draft, if the lifecycle lets it, there is a live image, and the caller has confirmed the plan as it is now. `event` is
+    /// the verb's for a run of the live image.
+    pub(super) fn begin_wipe(&self, draft: &mut Draft<'_>, words: &Words, event: &dyn Fn(NewLive) -> Result<Event, Refusal>) -> Result<(), Refusal> {
+        let plan = self.plan_of(&draft.seen, &WipeWish { policy: words.policy, include: words.include.clone() });
+        let live =
+            plan.as_ref().map_or_else(|_| self.new_live(None, None), |plan| self.new_live(Some(Box::new(plan.clone())), Some(wipe::deadlines(plan))));
+        let event = event(live)?;
+        let begun = draft.event(&event);
+        match (begun, plan) {
+            // The lifecycle has nothing else against it.
+            (Err(Why::NoPlan { .. }), Err(why)) => {
+                let cleaning = Lifecycle::Cleaning { then: Then::Unavailable, from: Box::new(draft.seen.lifecycle.clone()) };
+                self.live_image_or_refusal(&draft.seen, &Host { lifecycle: cleaning, ..draft.host.clone() })?;
+                Err(Refusal::NoPlan(why))
+            }
+            (Err(why), _) => Err(Refusal::Lifecycle(why)),
+            (Ok(_), Err(_)) => Ok(()),
+            (Ok(_), Ok(plan)) => {
+                let sure = self.live_image_or_refusal(&draft.seen, &draft.host).and_then(|()| confirmed(&draft.seen, &event, words, &plan));
+                sure.inspect_err(|_| draft.forget())
+            }
+        }
     }
 
     /// The report that ends a wipe, into the draft of its host. The same report again is refused by the lifecycle, because the run is over.
@@ -101,6 +136,23 @@ impl House {
             before = Some(page.last().ok_or_else(unknown)?.seq);
         }
     }
+}
+
+/// Whether the caller has seen this very plan. A retry is confirmed by the host's name like every other wipe: it has a plan of its own.
+fn confirmed(host: &Host, event: &Event, words: &Words, plan: &WipePlan) -> Result<(), Refusal> {
+    let name = host.name.as_ref();
+    if matches!(event, Event::CleanRetry(_)) && words.confirm.as_deref() != Some(name) {
+        return Err(Refusal::Lifecycle(Why::NeedsConfirm { row: "T20", event: event.word(), name: name.to_owned() }));
+    }
+    let (hash, summary) = (plan.hash(), wipe::summary(plan));
+    let Some(asked) = words.plan_hash.as_deref().map(str::trim).filter(|asked| !asked.is_empty()) else {
+        return Err(Refusal::PlanUnconfirmed { hash, summary });
+    };
+    if !(SHORTEST_HASH..=hash.len()).contains(&asked.len()) || !asked.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        let text = format!("a plan's hash has {} hexadecimal digits; give all of them, or the first {SHORTEST_HASH} or more", hash.len());
+        return Err(Refusal::Invalid { field: "plan_hash".into(), text });
+    }
+    if hash.starts_with(&asked.to_ascii_lowercase()) { Ok(()) } else { Err(Refusal::PlanChanged { hash, summary }) }
 }
 
 fn of(host: HostId) -> JournalFilter {
