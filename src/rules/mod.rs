@@ -22,3 +22,4 @@ pub mod session;
 pub mod sitefile;
 pub mod snippets;
 pub mod transfer;
+pub mod wipe;
