@@ -100,6 +100,8 @@ pub struct Paths {
     pub artifacts: Option<PathBuf>,
     /// Folders searched for loaders before the system's.
     pub loaders: Vec<PathBuf>,
+    /// The live image that registers and wipes machines, as `make image` makes it; else `live` in the state folder, else `/usr/share/bootwright/live`.
+    pub live: Option<PathBuf>,
 }
 
 /// How long evidence is kept.
@@ -266,6 +268,13 @@ impl Config {
     /// The artifacts.
     pub fn artifacts(&self) -> PathBuf {
         self.paths.artifacts.clone().unwrap_or_else(|| self.state_dir.join("artifacts"))
+    }
+
+    /// The folder of the live image, whether there is one or not.
+    pub fn live(&self) -> PathBuf {
+        let packaged = PathBuf::from("/usr/share/bootwright/live");
+        let own = self.state_dir.join("live");
+        self.paths.live.clone().unwrap_or_else(|| if !own.exists() && packaged.exists() { packaged } else { own })
     }
 
     /// The base URL of the boot listener as a machine that talks to `address` reaches it.

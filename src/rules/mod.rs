@@ -5,6 +5,7 @@
 pub mod boot;
 pub mod display;
 pub mod expiry;
+pub mod facts;
 pub mod identity;
 pub mod inherit;
 pub mod lease;
