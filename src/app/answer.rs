@@ -5,7 +5,7 @@
 
 use crate::{
     model::{BuildId, Host, Role, TemplateFault},
-    rules::{lifecycle::Why, preflight::Finding, removal::Keep, sitefile::Invalid},
+    rules::{agent::Denied, lifecycle::Why, preflight::Finding, removal::Keep, sitefile::Invalid},
     store::StoreFault,
 };
 
@@ -85,11 +85,16 @@ pub enum Refusal {
     #[error("{0}")]
     Closed(String),
     /// It would need the live image.
-    #[error("this would begin {state}, which needs the live image, and this server has none")]
+    #[error("this would begin {state}, which needs the live image; this server has none: {why}")]
     NoLiveImage {
         /// The state that would begin.
         state: &'static str,
+        /// Why there is none, and what to do.
+        why: String,
     },
+    /// The live image's agent is not listened to.
+    #[error("{0}")]
+    Agent(Denied),
     /// It is asked for too often.
     #[error("this is asked for more often than any machine needs; what is too much is not answered")]
     TooOften,
@@ -136,6 +141,7 @@ impl Refusal {
             Self::Template(_) => "template",
             Self::Closed(_) => "closed",
             Self::NoLiveImage { .. } => "no_live_image",
+            Self::Agent(denied) => denied.code(),
             Self::TooOften => "too_often",
             Self::Keep(keep) => keep.code(),
             Self::InUse { .. } => "in_use",

@@ -118,7 +118,10 @@ impl From<Refusal> for Problem {
             }
             Refusal::Template(fault) => say(StatusCode::UNPROCESSABLE_ENTITY, "correct the template at that place").with("template", fault),
             Refusal::Closed(_) => say(StatusCode::CONFLICT, "enable a build first"),
-            Refusal::NoLiveImage { .. } => say(StatusCode::CONFLICT, "there is no live image yet; `adopt` takes a host over as it is"),
+            Refusal::NoLiveImage { .. } => {
+                say(StatusCode::CONFLICT, "`detail` says what is wrong with the live image; `adopt` takes a host over as it is")
+            }
+            Refusal::Agent(_) => say(StatusCode::CONFLICT, "boot the machine from the network again"),
             Refusal::TooOften => say(StatusCode::TOO_MANY_REQUESTS, "wait a moment and repeat"),
             Refusal::Keep(Keep::State { .. }) => say(StatusCode::CONFLICT, "release or decommission the host first"),
             Refusal::Keep(Keep::Held { .. }) => say(StatusCode::LOCKED, "take the hold away first: `unprotect`, or `unfreeze` by an admin"),
@@ -250,7 +253,8 @@ mod tests {
         check(Refusal::Site(Vec::new()), 422, "invalid_site", Some("mistakes"));
         check(Refusal::Template(fault()), 422, "template", Some("template"));
         check(Refusal::Closed(name()), 409, "closed", None);
-        check(Refusal::NoLiveImage { state: "cleaning" }, 409, "no_live_image", None);
+        check(Refusal::Agent(crate::rules::agent::Denied::NoHello), 409, "no_hello", None);
+        check(Refusal::NoLiveImage { state: "cleaning", why: "it was not built".into() }, 409, "no_live_image", None);
         check(Refusal::Keep(Keep::State { name: name(), state: "used" }), 409, "not_removable", None);
         check(Refusal::Keep(Keep::Held { name: name() }), 423, "locked", None);
         check(Refusal::Keep(Keep::Unconfirmed { name: name() }), 428, "confirm", None);
