@@ -329,6 +329,15 @@ mod tests {
     }
 
     #[test]
+    fn the_live_image_is_looked_for_where_the_settings_say() {
+        let read = |text: &str| Config::parse(Path::new("x"), text).unwrap().live();
+        assert_eq!(read("state_dir = '/nonexistent/state'\n[paths]\nlive = '/srv/live'"), PathBuf::from("/srv/live"));
+        let state = tempfile::tempdir().unwrap();
+        std::fs::create_dir(state.path().join("live")).unwrap();
+        assert_eq!(read(&format!("state_dir = '{}'", state.path().display())), state.path().join("live"));
+    }
+
+    #[test]
     fn a_missing_file_is_named() {
         let said = Config::read(Path::new("/nonexistent/bootwright.toml")).unwrap_err().to_string();
         assert!(said.contains("/nonexistent/bootwright.toml") && said.contains("-c"), "{said}");

@@ -11,13 +11,14 @@ use super::{
     draft::Draft,
     pace::Key,
     who::{Doubt, Who},
+    wipe::WipeReport,
 };
 use crate::{
     model::{Actor, Crew, Host, IssueKind, LiveMode, Token, What},
     rules::{
         agent::{self, Denied, Order, Verdict},
         identity::Claim,
-        lifecycle::{Event, Wiped},
+        lifecycle::Event,
     },
     wire::agent::{Action, Content, HEARTBEAT_SECS, Heartbeat, Hello, PROTOCOL, Reply, Report},
 };
@@ -72,7 +73,7 @@ impl House {
                 if let Some(run) = draft.host.live.as_mut().filter(|run| run.is_open()) {
                     run.report = None;
                 }
-                draft.advance(&Event::Contact { tested: false });
+                draft.advance(&Event::Contact { tested: false, booted: true });
                 reply(&draft.host, agent::order(&draft.host))
             }
             Verdict::Say(order) | Verdict::Late(order) => {
@@ -109,13 +110,13 @@ impl House {
                 if agent::is_news(&draft.host, &beat.progress, now) {
                     let event = Event::AgentHeartbeat { token_ok: true, progress: beat.progress.clone() };
                     draft.event(&event).map_err(Refusal::Lifecycle)?;
-                    draft.advance(&Event::Contact { tested: false });
+                    draft.advance(&Event::Contact { tested: false, booted: false });
                 }
                 reply(&draft.host, Order { action: Action::Continue, reason: String::new() })
             }
             Verdict::Say(order) | Verdict::Late(order) => {
                 if agent::is_quiet(&draft.host, WAITING_CONTACT_SECS, now) {
-                    draft.advance(&Event::Contact { tested: false });
+                    draft.advance(&Event::Contact { tested: false, booted: false });
                 }
                 reply(&draft.host, order)
             }
@@ -127,7 +128,7 @@ impl House {
     fn take_in(&self, draft: &mut Draft<'_>, report: &Report) -> Told<Reply> {
         match agent::report(&draft.host, report.session, &report.report_id, &report.content, self.now()) {
             Verdict::Take => {
-                draft.advance(&Event::Contact { tested: false });
+                draft.advance(&Event::Contact { tested: false, booted: false });
                 let order = self.settle(draft, report)?;
                 reply(&draft.host, order)
             }
@@ -152,14 +153,11 @@ impl House {
                 return Ok(Order { action: Action::Continue, reason: "Kept; the rest is waited for.".to_owned() });
             }
             Content::Facts { facts } => self.registered(draft, facts.clone())?,
-            Content::Wipe { plan_hash, results, error, .. } => {
-                let failed = results.iter().find(|result| !result.ok).map(|result| format!("{} was not wiped", result.id));
-                let outcome = error.clone().or(failed).map_or(Wiped::All, |text| Wiped::Failed { text });
-                let plan_ok = draft.host.live.as_ref().is_some_and(|run| run.plan_hash.as_ref() == Some(plan_hash));
-                let event = Event::CleanReport { outcome, results: results.clone(), token_ok: true, plan_ok };
-                draft.event(&event).map_err(Refusal::Lifecycle)?;
+            Content::Wipe { plan_hash, results, tools, error } => {
+                let (plan_hash, results, tools, error) = (plan_hash.clone(), results.clone(), tools.clone(), error.clone());
+                self.wiped(draft, &WipeReport { plan_hash, results, tools, error })?;
             }
-            Content::Failed { text } => give_up(draft, text)?,
+            Content::Failed { text } => self.give_up(draft, text)?,
         }
         if let Some(run) = draft.host.live.as_mut() {
             run.report = Some(report.report_id.clone());
@@ -167,21 +165,22 @@ impl House {
         Ok(agent::after_report(&draft.host))
     }
 
+    /// It could not do its work: the next try of a registration, or a failed wipe with a certificate that says so of every disk.
+    fn give_up(&self, draft: &mut Draft<'_>, text: &str) -> Told<()> {
+        let run = draft.host.live.as_ref().filter(|run| run.mode == LiveMode::Clean);
+        if let Some(plan_hash) = run.and_then(|run| run.plan_hash.clone()) {
+            let report = WipeReport { plan_hash, results: Vec::new(), tools: Vec::new(), error: Some(text.to_owned()) };
+            return self.wiped(draft, &report);
+        }
+        draft.event(&Event::RegisterFailed { text: text.to_owned(), token_ok: true }).map_err(Refusal::Lifecycle)?;
+        Ok(())
+    }
+
     /// A "no" with its line in the journal.
     fn denied(&self, draft: &mut Draft<'_>, denied: Denied) -> Refusal {
         draft.note(What::Refused { why: denied.code().into() }, format!("the live image's agent: {denied}"));
         Refusal::Agent(denied)
     }
-}
-
-/// It could not do its work: the next try of a registration, or a failed wipe.
-fn give_up(draft: &mut Draft<'_>, text: &str) -> Result<(), Refusal> {
-    let text = text.to_owned();
-    let event = match draft.host.live.as_ref().map(|run| run.mode) {
-        Some(LiveMode::Clean) => Event::CleanReport { outcome: Wiped::Failed { text }, results: Vec::new(), token_ok: true, plan_ok: true },
-        Some(LiveMode::Register) | None => Event::RegisterFailed { text, token_ok: true },
-    };
-    draft.event(&event).map(drop).map_err(Refusal::Lifecycle)
 }
 
 fn mismatch(text: String) -> Doubt {

@@ -33,6 +33,7 @@ pub mod start;
 pub mod sweep;
 pub mod templates;
 pub mod who;
+pub mod wipe;
 
 pub use answer::{Failure, Fault, Refusal, Told};
 pub use house::{House, Saved};

@@ -3,6 +3,7 @@
 //! Each module is one decision with its table and its reasons; the stories in `app` load what it needs and save what it says.
 
 pub mod agent;
+pub mod assign;
 pub mod boot;
 pub mod display;
 pub mod expiry;
@@ -14,6 +15,7 @@ pub mod lifecycle;
 pub mod lint;
 pub mod loaders;
 pub mod loops;
+pub mod naming;
 pub mod offer;
 pub mod preflight;
 pub mod quirks;
@@ -23,3 +25,4 @@ pub mod session;
 pub mod sitefile;
 pub mod snippets;
 pub mod transfer;
+pub mod wipe;
