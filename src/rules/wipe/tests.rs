@@ -177,7 +177,7 @@ fn a_wipe_takes_what_the_drive_or_its_size_says() {
     takes(&Disk { size_bytes: GB, ..nvme("a") }, &[M::NvmeSanitizeCrypto], 600, 1800);
     // A tiny disk, and a drive that says "none", still get the time of their checks.
     takes(&Disk { size_bytes: 1, ..nvme("a") }, &[M::Overwrite], 120, 600);
-    takes(&turning(Some(0)), &[M::AtaSecurityErase], 120, 600);
+    takes(&turning(Some(0)), &[M::AtaSecurityErase], 120, 1800);
     takes(
         &Disk { size_bytes: u64::MAX, erase_minutes: Some(u32::MAX), ..nvme("a") },
         &[M::AtaSecurityErase, M::Overwrite],
