@@ -5,24 +5,12 @@ host_json() { bw --json host show "$1"; }
 name_of() { host_json "$1" | proof get name; }
 state_of() { host_json "$1" | proof get lifecycle.state; }
 
-# until_state HOST STATE SECONDS - also over when it is in error, unless that is what is waited for
-until_state() {
-    local host=$1 want=$2 end=$((SECONDS + $3)) is=''
-    until is=$(state_of "$host" 2>/dev/null) && [ "$is" = "$want" ]; do
-        [ "$is" != error ] || { echo "$host is in error" >&2; return 1; }
-        [ $SECONDS -lt $end ] || { echo "$host is ${is:-unknown} and not $want after $3 s" >&2; return 1; }
-        sleep 0.5
-    done
-}
+# until_state HOST STATE SECONDS - the host need not be recorded yet; over at once when it is in error instead
+until_state() { BW_LIMIT=$(($3 + 20)) bw host wait "$1" --state "$2" --timeout "$3" >/dev/null; }
 # until_error HOST SECONDS - error{cleaning}, and on the way never available
 until_error() {
-    local host=$1 end=$((SECONDS + $2)) is=''
-    until is=$(state_of "$host") && [ "$is" = error ]; do
-        [ "$is" = cleaning ] || { echo "$host is $is" >&2; return 1; }
-        [ $SECONDS -lt $end ] || { echo "$host is $is and not in error after $2 s" >&2; return 1; }
-        sleep 0.5
-    done
-    [ "$(host_json "$host" | proof get lifecycle.from.state)" = cleaning ]
+    until_state "$1" error "$2"
+    [ "$(host_json "$1" | proof get lifecycle.from.state)" = cleaning ] && [ "$(entered "$1" available)" = 0 ]
 }
 
 # wipe_plan HOST POLICY - the plan, into plan.json
@@ -34,7 +22,7 @@ order_wipe() {
     local host=$1 verb=$2 policy=$3; shift 3
     wipe_plan "$host" "$policy"
     bw host "$verb" "$host" --confirm "$(name_of "$host")" ${policy:+--policy "$policy"} \
-        --plan-hash "$(proof get plan_hash "$LAB_DIR/plan.json")" "$@" >"$LAB_DIR/order.out" 2>&1 || { cat "$LAB_DIR/order.out" >&2; return 1; }
+        --plan "$(proof get plan_hash "$LAB_DIR/plan.json")" "$@" >"$LAB_DIR/order.out" 2>&1 || { cat "$LAB_DIR/order.out" >&2; return 1; }
 }
 
 refused_verb() { # HOST VERB - the daemon says no, and stays where it was
@@ -65,14 +53,10 @@ entered() { bw --json journal --host "$1" --limit 1000 | proof entered "$2"; }
 
 # certificates_say HOST CATEGORY OK SERIAL… - the newest certificate of each of these disks is what the journal has, and says this
 certificates_say() {
-    local host=$1 category=$2 ok=$3 sum n=0 into=$LAB_DIR/certificates serials; shift 3
+    local host=$1 category=$2 ok=$3 serials; shift 3
     serials=$(IFS=,; echo "$*")
-    rm -rf "$into"; mkdir "$into"
+    rm -rf "$LAB_DIR/certificates"
+    bw host certificates "$host" --save "$LAB_DIR/certificates" >/dev/null
     bw --json journal --host "$host" --limit 1000 >"$LAB_DIR/journal.json"
-    # newest first; the later one of a disk's takes its earlier one's place
-    for sum in $(bw --json host certificates "$host" | proof get items | grep -oE '"sha256": "[0-9a-f]+"' | cut -d'"' -f4 | tac); do
-        n=$((n + 1))
-        bw --json host certificate "$sum" >"$into/$(printf %03d $n)-$sum.json"
-    done
-    proof certificates "$LAB_DIR/journal.json" "$category" "$ok" "$serials" "$into"/*.json
+    proof certificates "$LAB_DIR/journal.json" "$category" "$ok" "$serials" "$LAB_DIR"/certificates/*.json
 }
