@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{House, Refusal, Told, answer::is_version};
+use super::{House, Refusal, Told, answer::is_version, duty};
 use crate::{
-    model::{Actor, Deadlines, Host, Then, Timestamp, WipePlan},
+    model::{Actor, BuildId, Deadlines, Host, PowerState, Stage, Then, Timestamp, WipePlan},
     rules::lifecycle::{Event, NewLive},
 };
 
@@ -37,9 +37,13 @@ pub struct Words {
     pub touched: bool,
     /// Give up a wipe that runs (`defective`).
     pub abandon: bool,
+    /// What the power is (`power`).
+    pub power: Option<PowerState>,
+    /// Which stage was reached (`report_stage`).
+    pub stage: Option<Stage>,
 }
 
-/// Every verb, as the API and the command line spell it.
+/// Every verb of this file, as the API and the command line spell it; the others are `duty`'s.
 pub const VERBS: [&str; 25] = [
     "register",
     "cancel_register",
@@ -71,7 +75,8 @@ pub const VERBS: [&str; 25] = [
 impl House {
     /// Carries out a verb.
     pub async fn act(&self, actor: &Actor, key: &str, version: Option<u64>, verb: &str, words: &Words) -> Told<Arc<Host>> {
-        let event = self.event_of(verb, words)?;
+        let newest = self.find(key)?.build.as_ref().map(|build| build.id);
+        let event = self.event_of(verb, words, newest)?;
         let find = |house: &Self| house.find(key);
         self.draft(actor, find, |draft| {
             is_version(&draft.seen, version)?;
@@ -83,8 +88,8 @@ impl House {
         self.find(key)
     }
 
-    fn event_of(&self, verb: &str, words: &Words) -> Result<Event, Refusal> {
-        let Words { confirm, reason, notes, user, until, then, force, touched, abandon } = words.clone();
+    fn event_of(&self, verb: &str, words: &Words, newest: Option<BuildId>) -> Result<Event, Refusal> {
+        let Words { confirm, reason, notes, user, until, then, force, touched, abandon, .. } = words.clone();
         let live = || self.new_live(None, None);
         // The wipe plan comes with `rules::wipe`; without one the lifecycle refuses.
         let wipe = live;
@@ -118,7 +123,7 @@ impl House {
             "unfreeze" => Event::Unfreeze,
             "protect" => Event::Protect,
             "unprotect" => Event::Unprotect,
-            other => return Err(Refusal::Unknown { noun: "verb", name: other.to_owned() }),
+            other => return duty::event_of(other, words, newest),
         })
     }
 }
@@ -131,10 +136,10 @@ impl House {
     }
 }
 
-fn missing(field: &str, text: &str) -> Refusal {
+pub(super) fn missing(field: &str, text: &str) -> Refusal {
     Refusal::Invalid { field: field.into(), text: text.into() }
 }
 
-fn needed(reason: String, text: &str) -> Result<String, Refusal> {
+pub(super) fn needed(reason: String, text: &str) -> Result<String, Refusal> {
     if reason.trim().is_empty() { Err(missing("reason", text)) } else { Ok(reason) }
 }

@@ -13,6 +13,7 @@ pub mod callback;
 pub mod check;
 pub mod document;
 pub mod draft;
+pub mod duty;
 pub mod explain;
 pub mod hosts;
 pub mod house;

@@ -3,6 +3,7 @@
 //! Which verb a state allows is the daemon's to say; here are only their words. Showing is `show`, following is `watch`.
 
 mod edit;
+mod health;
 pub mod show;
 mod verb;
 
@@ -48,6 +49,9 @@ pub enum Host {
     /// Watch a host's build live
     #[command(after_help = "Example: bootwright host watch n1 --until local_boot --timeout 3600")]
     Watch(watch::Watch),
+    /// Report a host's health, as a monitor would
+    #[command(after_help = "Example: bootwright host health n1 missed 6")]
+    Health(health::Health),
     /// The verbs of the lifecycle.
     #[command(flatten)]
     Verb(Verb),
@@ -107,6 +111,7 @@ impl Host {
                 if console.json(&reply)? { Ok(()) } else { console.line(format_args!("{host} removed")) }
             }
             Self::Watch(watch) => watch.run(client, console),
+            Self::Health(health) => health.run(client, console),
             Self::Verb(verb) => verb.run(client, console),
         }
     }
