@@ -12,7 +12,7 @@ use super::{
     action::{Words, missing, needed},
 };
 use crate::{
-    model::{Actor, BuildId, Host},
+    model::{Actor, Host},
     rules::lifecycle::{self, Event},
 };
 
@@ -71,12 +71,12 @@ impl House {
     }
 }
 
-/// The event of a verb. An operator speaks for the newest build: his own token is the proof.
-pub(super) fn event_of(verb: &str, words: &Words, newest: Option<BuildId>) -> Result<Event, Refusal> {
+/// The event of a verb, if it is one of [`VERBS`]. An operator speaks for the newest build: his own token is the proof.
+pub(super) fn event_of(verb: &str, words: &Words, host: &Host) -> Result<Option<Event>, Refusal> {
     let why = words.reason.clone().unwrap_or_default();
-    let build = || newest.ok_or_else(|| missing("host", "it has no build; enable one first (T9, T13)"));
+    let build = || host.build.as_ref().map(|build| build.id).ok_or_else(|| missing("host", "it has no build; enable one first (T9, T13)"));
     let token_ok = true;
-    Ok(match verb {
+    Ok(Some(match verb {
         "start" => Event::Start,
         "stop" => Event::Stop,
         "restart" => Event::Restart,
@@ -95,6 +95,6 @@ pub(super) fn event_of(verb: &str, words: &Words, newest: Option<BuildId>) -> Re
         }
         "report_built" => Event::Built { build: build()?, token_ok, text: why },
         "report_failed" => Event::BuildFailed { build: build()?, token_ok, text: needed(why, "say what failed")? },
-        other => return Err(Refusal::Unknown { noun: "verb", name: other.to_owned() }),
-    })
+        _ => return Ok(None),
+    }))
 }

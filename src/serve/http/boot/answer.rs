@@ -36,6 +36,9 @@ pub(super) fn status(failure: &Failure) -> StatusCode {
             },
             Refusal::Closed(_)
             | Refusal::NoLiveImage { .. }
+            | Refusal::NoPlan(_)
+            | Refusal::PlanUnconfirmed { .. }
+            | Refusal::PlanChanged { .. }
             | Refusal::BuildOpen { .. }
             | Refusal::Version { .. }
             | Refusal::Keep(_)

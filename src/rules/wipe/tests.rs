@@ -1,0 +1,3 @@
+//! Tables of the wipe: what is planned, what is left, what a report proves.
+//!
+//! Facts are made by hand, disk by disk.
