@@ -3,6 +3,7 @@
 //! Which verb a state allows is the daemon's to say; here are only their words. Showing is `show`, following is `watch`.
 
 mod edit;
+mod health;
 pub mod live;
 pub mod show;
 mod verb;
@@ -66,6 +67,9 @@ pub enum Host {
         #[arg(long, value_name = "DIR")]
         save: Option<std::path::PathBuf>,
     },
+    /// Report a host's health, as a monitor would
+    #[command(after_help = "Example: bootwright host health n1 missed 6")]
+    Health(health::Health),
     /// The verbs of the lifecycle.
     #[command(flatten)]
     Verb(Verb),
@@ -128,6 +132,7 @@ impl Host {
             Self::Wait(wait) => wait.run(client, console),
             Self::WipePlan(asked) => asked.show(client, console).map(drop),
             Self::Certificates { host, save } => wipe::certificates(&host, save, client, console),
+            Self::Health(health) => health.run(client, console),
             Self::Verb(verb) => verb.run(client, console),
         }
     }
