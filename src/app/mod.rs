@@ -4,6 +4,7 @@
 //! reading, and saves on condition that nobody changed the host meanwhile; if somebody did, it reads and decides again.
 
 pub mod action;
+pub mod agent;
 pub mod answer;
 pub mod apply;
 pub mod artifact;
@@ -13,15 +14,19 @@ pub mod callback;
 pub mod check;
 pub mod document;
 pub mod draft;
+pub mod duty;
+pub mod enroll;
 pub mod explain;
 pub mod hosts;
 pub mod house;
 pub mod journal;
+pub mod live;
 pub mod loader;
 pub mod metrics;
 pub mod offer;
 pub mod pace;
 pub mod preflight;
+pub mod register;
 pub mod scene;
 pub mod script;
 pub mod settings;
@@ -29,6 +34,7 @@ pub mod start;
 pub mod sweep;
 pub mod templates;
 pub mod who;
+pub mod wipe;
 
 pub use answer::{Failure, Fault, Refusal, Told};
 pub use house::{House, Saved};

@@ -139,8 +139,8 @@ fn by_serial(claim: &Claim<'_>, candidates: &[&Host]) -> Verdict {
     }
 }
 
-/// What vendors write who forgot to write a serial number.
-fn is_serial(text: &str) -> bool {
+/// Whether it is a serial number, and not what vendors write who forgot to write one.
+pub fn is_serial(text: &str) -> bool {
     const FILLERS: [&str; 8] =
         ["default string", "to be filled by o.e.m.", "system serial number", "not specified", "none", "n/a", "unknown", "0123456789"];
     let low = text.to_ascii_lowercase();
@@ -149,11 +149,16 @@ fn is_serial(text: &str) -> bool {
 
 /// The same board, also where one program read the first three fields in the other byte order (SMBIOS 2.6 changed it, and
 /// firmware older than that sends option 97 big-endian). Boards that were never given a UUID of their own are nobody's.
-fn same_board(a: SmbiosUuid, b: SmbiosUuid) -> bool {
-    let (a, b) = (a.to_string(), b.to_string());
-    // The sample value of a BIOS vendor's kit; thousands of boards carry it.
-    const SAMPLE: &str = "03000200-0400-0500-0006-000700080009";
-    a != SAMPLE && (a == b || swapped(&a) == b)
+pub fn same_board(a: SmbiosUuid, b: SmbiosUuid) -> bool {
+    let (one, other) = (a.to_string(), b.to_string());
+    is_own_board(a) && (one == other || swapped(&one) == other)
+}
+
+/// Whether a UUID was given to this one board.
+pub fn is_own_board(uuid: SmbiosUuid) -> bool {
+    // The sample value of a BIOS vendor's kit, in both byte orders; thousands of boards carry it.
+    const SAMPLES: [&str; 2] = ["03000200-0400-0500-0006-000700080009", "00020003-0004-0005-0006-000700080009"];
+    !SAMPLES.contains(&uuid.to_string().as_str())
 }
 
 fn swapped(uuid: &str) -> String {

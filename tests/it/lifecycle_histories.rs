@@ -168,7 +168,7 @@ impl History {
         let health =
             draw.pick(&[Health::Passed, Health::SomeFailed, Health::CriticalFailed, Health::Missed(3), Health::Missed(7), Health::Missed(11)]);
         match draw.below(16) {
-            0 => Event::Contact { tested: draw.below(2) == 0 },
+            0 => Event::Contact { tested: draw.below(2) == 0, booted: draw.below(2) == 0 },
             1 => Event::ContactLost { quiet_secs: draw.below(30) },
             2 => Event::Health(health),
             3 => Event::AdminLock { force: draw.below(2) == 0, confirm: draw.confirm() },
@@ -178,7 +178,7 @@ impl History {
             7 => Event::Stop,
             8 => Event::Restart,
             9 => Event::ForceRestart,
-            10 => Event::TaskDone(draw.pick(&[TaskKind::Starting, TaskKind::Stopping, TaskKind::Restarting, TaskKind::ForceRestarting])),
+            10 => Event::TaskDone { kind: draw.pick(&[None, Some(TaskKind::Starting), Some(TaskKind::Stopping), Some(TaskKind::Restarting)]) },
             11 => Event::Delete { confirm: draw.confirm(), live: draw.live() },
             12 if draw.below(4) == 0 => Event::Freeze { why: "arrears".to_owned() },
             13 if draw.below(4) == 0 => Event::Protect,
@@ -225,7 +225,8 @@ impl History {
         self.tick(&mut draw);
         let event = self.event(&mut draw);
         let actor = Self::actor(&event, &mut draw);
-        let verdict = decide(&event, &self.host, &Ask { actor: &actor, now: at(self.secs), times: &Times::default() });
+        let verdict =
+            decide(&event, &self.host, &Ask { actor: &actor, now: at(self.secs), times: &Times::default(), power_control: draw.below(2) == 0 });
         let Verdict::Go(go) = verdict else { return Ok(()) };
         let told = |what: &str| format!("{what}\n  by {} of {actor:?}: {event:?}\n  before {:#?}\n  after {:#?}", go.row, self.host, go.host);
         went(&self.host, &event, &actor, &go).map_err(told)?;
@@ -263,10 +264,10 @@ fn went(before: &Host, event: &Event, actor: &Actor, go: &Go) -> Result<(), &'st
             _ => false,
         };
         must(confirmed && (operator || matches!(event, Event::CleanRetry(_))), "a wipe state needs an operator's confirm")?;
-        must(after.live.as_ref().is_some_and(|run| run.plan_hash.is_some()), "1: a wipe state has a plan")?;
+        must(after.live.as_ref().is_some_and(|run| run.plan.is_some() && run.plan_hash.is_some()), "1: a wipe state has a plan")?;
     }
     if matches!(after.lifecycle, Lifecycle::Registering | Lifecycle::UsedRegistering) {
-        must(after.live.as_ref().is_some_and(|run| run.plan_hash.is_none()), "1: a registration has no plan")?;
+        must(after.live.as_ref().is_some_and(|run| run.plan.is_none() && run.plan_hash.is_none()), "1: a registration has no plan")?;
     }
     if let (Some(old), Some(new)) = (&before.build, &after.build)
         && old.id == new.id
@@ -284,7 +285,10 @@ fn went(before: &Host, event: &Event, actor: &Actor, go: &Go) -> Result<(), &'st
         must(!moved || before.open_build().is_some(), "7: a closed build's callback moves nothing")?;
     }
     if let (true, Actor::Host { proven: false, .. }) = (moved, actor) {
-        let shown = matches!(event, Event::Built { .. } | Event::BuildFailed { .. } | Event::RegisterReport { .. } | Event::RegisterFailed { .. });
+        let shown = matches!(
+            event,
+            Event::Built { .. } | Event::BuildFailed { .. } | Event::RegisterReport { .. } | Event::RegisterFailed { .. } | Event::AgentHello { .. }
+        );
         let local_boot = matches!(event, Event::StageSeen { stage: Stage::LocalBoot, .. });
         let clean = matches!(event, Event::CleanReport { .. });
         must(shown || local_boot || clean || matches!(event, Event::LoopSeen { halt: true, .. }), "12: a stranger moves no lifecycle")?;

@@ -113,7 +113,8 @@ pub fn unknown(name: &str) -> TemplateFault {
     whole(name, "missing-template", "there is no template of this name".into(), "`bootwright template list` shows the names.")
 }
 
-fn whole(name: &str, rule: &str, message: String, hint: &str) -> TemplateFault {
+/// A fault of the whole text.
+pub fn whole(name: &str, rule: &str, message: String, hint: &str) -> TemplateFault {
     TemplateFault { template: name.to_owned(), line: 0, column: 0, rule: rule.to_owned(), message, hint: hint.to_owned() }
 }
 

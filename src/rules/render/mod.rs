@@ -4,6 +4,7 @@
 //! are bounded, nothing is escaped unless a filter says so (one rule for every kind of file). It reads no files and never puts a
 //! variable's value into a fault.
 
+pub mod condition;
 mod fault;
 mod filters;
 mod plain;

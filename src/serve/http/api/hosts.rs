@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// A host with its version as `ETag`.
-fn shown(status: StatusCode, host: &Arc<Host>, caller: &Caller) -> Response {
+pub(super) fn shown(status: StatusCode, host: &Arc<Host>, caller: &Caller) -> Response {
     let mut headers = HeaderMap::new();
     if let Ok(etag) = HeaderValue::from_str(&format!("\"{}\"", host.version)) {
         headers.insert(header::ETAG, etag);
@@ -47,7 +47,7 @@ pub(super) async fn list(
     Asked(paging): Asked<Paging>,
 ) -> Result<Json<Page<HostView>>, Problem> {
     let hosts = admin.house.list(&filter)?;
-    paging.page(hosts, |host| host.id.to_string(), |host| HostView::of(&host, &caller)).map(Json)
+    paging.page(hosts, |host| host.id.to_string(), |host| HostView::brief(&host, &caller)).map(Json)
 }
 
 /// Records a host, in state `new`.

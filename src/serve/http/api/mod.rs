@@ -7,6 +7,7 @@
 mod access;
 mod apply;
 mod builds;
+mod duty;
 mod explain;
 mod health;
 mod hosts;
@@ -17,6 +18,7 @@ mod page;
 mod problem;
 mod shelves;
 mod types;
+mod wipe;
 
 use std::sync::Arc;
 
@@ -65,6 +67,10 @@ fn described() -> (Router<Admin>, utoipa::openapi::OpenApi) {
         .routes(routes!(hosts::list, hosts::create))
         .routes(routes!(hosts::show, hosts::edit, hosts::remove))
         .routes(routes!(hosts::act))
+        .routes(routes!(duty::report))
+        .routes(routes!(wipe::plan))
+        .routes(routes!(wipe::certificates))
+        .routes(routes!(wipe::certificate))
         .routes(routes!(explain::explain))
         .routes(routes!(explain::preview))
         .routes(routes!(builds::enable, builds::of_host))

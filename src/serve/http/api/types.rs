@@ -34,7 +34,22 @@ impl HostView {
         let mut host = host.clone();
         hide(&mut host.params, caller);
         host.build = host.build.map(build);
+        if let Some(run) = host.live.as_mut() {
+            run.token_hash = TokenHash(HIDDEN.into());
+        }
         Self { display_state: display::display_state(&host), api_status: display::api_status(&host), enabled: host.operational.is_enabled(), host }
+    }
+
+    /// The same for a list: what only fills a page of its own (facts, the plan and the results of a wipe) is left out.
+    pub fn brief(host: &Host, caller: &Caller) -> Self {
+        let mut view = Self::of(host, caller);
+        view.host.facts = None;
+        if let Some(run) = view.host.live.as_mut() {
+            run.plan = None;
+            run.partial = None;
+            run.results.clear();
+        }
+        view
     }
 }
 
