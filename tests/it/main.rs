@@ -23,6 +23,8 @@ mod lifecycle_grid;
 mod lifecycle_histories;
 mod lifecycle_rows;
 mod lifecycle_samples;
+mod live_agent;
+mod live_http;
 mod templates;
 mod tftp;
 mod tftp_story;
