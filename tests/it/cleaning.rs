@@ -7,7 +7,7 @@ use bootwright::{
     model::{
         DiskState, Host, Lifecycle,
         Role::{Admin, Operator, Viewer},
-        What,
+        What, WipePlan,
         token::sha256_hex,
     },
     store::Writes,
@@ -111,7 +111,8 @@ impl<'s> Machine<'s> {
     }
 
     async fn report(&self, id: &str, results: Value) -> Answer {
-        self.say("report", json!({ "report_id": id, "kind": "wipe", "plan_hash": self.plan_hash, "results": results, "tools": ["blkdiscard 2.38"] })).await
+        self.say("report", json!({ "report_id": id, "kind": "wipe", "plan_hash": self.plan_hash, "results": results, "tools": ["blkdiscard 2.38"] }))
+            .await
     }
 }
 
@@ -134,7 +135,8 @@ async fn a_plan_is_shown_and_changes_nothing() {
     assert_eq!(shown["summary"], "2 disks of n1 (vda, vdb) by policy metadata, 1 disk left alone; about 20 min, at most 1 h");
     assert!(shown["warnings"][0].as_str().unwrap().contains("NO SANITISATION"), "{shown}");
     assert_eq!(shown["deadlines"], json!({ "soft_secs": 1200, "hard_secs": 3600 }));
-    assert_eq!(sha256_hex(shown["plan"].to_string().as_bytes()).len(), shown["plan_hash"].as_str().unwrap().len());
+    let plan: WipePlan = serde_json::from_value(shown["plan"].clone()).unwrap();
+    assert_eq!((plan.hash().as_str(), plan.hash().len()), (shown["plan_hash"].as_str().unwrap(), 64));
     let named = site.get("/hosts/n1/wipe-plan?include=u&include=a").await.json();
     assert_eq!((named["plan"]["disks"].as_array().unwrap().len(), &named["plan"]["left"]), (3, &json!([])));
     assert_eq!(site.get("/hosts/n1").await.text, before);
@@ -228,7 +230,8 @@ async fn a_released_host_is_wiped_with_proof_and_offered() {
     let site = site().await;
     begin(&site, "release", json!({ "then": "available" })).await;
     let machine = Machine::wiping(&site).await;
-    let beat = json!({ "step": "erasing", "percent": 40, "eta_secs": 60, "disks": [{ "id": "a", "step": "erasing", "percent": 80, "eta_secs": 12 }] });
+    let beat =
+        json!({ "step": "erasing", "percent": 40, "eta_secs": 60, "disks": [{ "id": "a", "step": "erasing", "percent": 80, "eta_secs": 12 }] });
     assert_eq!(machine.say("heartbeat", beat).await.json()["action"], "continue");
     let live = site.get("/hosts/n1").await.json()["live"].clone();
     assert_eq!((&live["progress"]["disks"][0]["percent"], &live["by"]), (&json!(80), &json!("olga")));
