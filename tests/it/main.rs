@@ -9,6 +9,7 @@ mod attack_secrets;
 mod attack_templates;
 mod boot_rules;
 mod cli;
+mod cli_image;
 mod cli_site;
 mod cli_watch;
 mod dhcp;
