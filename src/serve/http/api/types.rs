@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{access::Caller, problem::Problem};
 use crate::{
-    model::{Build, Entry, Host, Network, Param, Params, Profile, TokenHash, params::Secret},
+    model::{Build, Entry, Host, Network, Param, Params, Profile, Rule, TokenHash, params::Secret},
     rules::{display, preflight::Finding},
 };
 
@@ -34,7 +34,23 @@ impl HostView {
         let mut host = host.clone();
         hide(&mut host.params, caller);
         host.build = host.build.map(build);
+        if let Some(run) = host.live.as_mut() {
+            run.token_hash = TokenHash(HIDDEN.into());
+        }
         Self { display_state: display::display_state(&host), api_status: display::api_status(&host), enabled: host.operational.is_enabled(), host }
+    }
+}
+
+impl HostView {
+    /// The host in a list: without what registration found and a wipe is to do, which are many times the rest.
+    pub fn listed(host: &Host, caller: &Caller) -> Self {
+        let mut view = Self::of(host, caller);
+        view.host.facts = None;
+        if let Some(run) = view.host.live.as_mut() {
+            (run.partial, run.plan) = (None, None);
+            run.results.clear();
+        }
+        view
     }
 }
 
@@ -82,6 +98,13 @@ pub fn profile(profile: &Profile, caller: &Caller) -> Profile {
     let mut profile = profile.clone();
     hide(&mut profile.params, caller);
     profile
+}
+
+/// A rule as this caller may see it.
+pub fn rule(rule: &Rule, caller: &Caller) -> Rule {
+    let mut rule = rule.clone();
+    hide(&mut rule.params, caller);
+    rule
 }
 
 /// A network as this caller may see it.
