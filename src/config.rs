@@ -100,6 +100,8 @@ pub struct Paths {
     pub artifacts: Option<PathBuf>,
     /// Folders searched for loaders before the system's.
     pub loaders: Vec<PathBuf>,
+    /// The live image that registers and wipes machines, as `make image` makes it; else `live` in the state folder, else `/usr/share/bootwright/live`.
+    pub live: Option<PathBuf>,
 }
 
 /// How long evidence is kept.
@@ -268,6 +270,13 @@ impl Config {
         self.paths.artifacts.clone().unwrap_or_else(|| self.state_dir.join("artifacts"))
     }
 
+    /// The folder of the live image, whether there is one or not.
+    pub fn live(&self) -> PathBuf {
+        let packaged = PathBuf::from("/usr/share/bootwright/live");
+        let own = self.state_dir.join("live");
+        self.paths.live.clone().unwrap_or_else(|| if !own.exists() && packaged.exists() { packaged } else { own })
+    }
+
     /// The base URL of the boot listener as a machine that talks to `address` reaches it.
     pub fn boot_url(&self, address: Ipv4Addr) -> String {
         match (&self.boot.url, self.boot.listen.port()) {
@@ -317,6 +326,15 @@ mod tests {
         refused("[boot]\nlisten = '127.0.0.1:8067'", &["admin.listen"]);
         refused("[tftp]\nmax_block = 7", &["tftp.max_block"]);
         refused("[boot]\nurl = 'https://x'", &["boot.url", "http://"]);
+    }
+
+    #[test]
+    fn the_live_image_is_looked_for_where_the_settings_say() {
+        let read = |text: &str| Config::parse(Path::new("x"), text).unwrap().live();
+        assert_eq!(read("state_dir = '/nonexistent/state'\n[paths]\nlive = '/srv/live'"), PathBuf::from("/srv/live"));
+        let state = tempfile::tempdir().unwrap();
+        std::fs::create_dir(state.path().join("live")).unwrap();
+        assert_eq!(read(&format!("state_dir = '{}'", state.path().display())), state.path().join("live"));
     }
 
     #[test]

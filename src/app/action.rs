@@ -1,7 +1,7 @@
 //! An operator's verb on a host: every transition of the lifecycle that somebody asks for, and the holds.
 //!
 //! The verbs are words of the API and the command line; what they may do is `rules::lifecycle`'s to say. A verb that would need the live image is
-//! refused while there is none.
+//! refused while there is none; one that would wipe is carried out only for the plan that its caller has seen (`app::wipe`).
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{House, Refusal, Told, answer::is_version};
 use crate::{
-    model::{Actor, Deadlines, Host, Then, Timestamp, WipePlan},
+    model::{Actor, Deadlines, DiskId, Host, Then, Timestamp, WipePlan, WipePolicy},
     rules::lifecycle::{Event, NewLive},
 };
 
@@ -31,6 +31,13 @@ pub struct Words {
     pub until: Option<Timestamp>,
     /// What it becomes (`release`, `clean`).
     pub then: Option<Then>,
+    /// How thoroughly the disks are wiped (`release`, `clean`, `retry_clean`, `delete`); left out: `clear`, or as the wipe that failed.
+    pub policy: Option<WipePolicy>,
+    /// Foreign disks that are to be wiped nevertheless, by their ids (the same verbs).
+    #[schema(value_type = Vec<String>)]
+    pub include: Vec<DiskId>,
+    /// The hash of the plan that was looked at: its 64 digits, or the first 12 or more (the same verbs).
+    pub plan_hash: Option<String>,
     /// Without draining, or although the disks are not clean.
     pub force: bool,
     /// Parts were touched (`end_maintenance`).
@@ -40,7 +47,7 @@ pub struct Words {
 }
 
 /// Every verb, as the API and the command line spell it.
-pub const VERBS: [&str; 25] = [
+pub const VERBS: [&str; 27] = [
     "register",
     "cancel_register",
     "available",
@@ -51,6 +58,8 @@ pub const VERBS: [&str; 25] = [
     "waive",
     "release",
     "clean",
+    "retry_clean",
+    "delete",
     "cancel_clean",
     "reregister",
     "maintenance",
@@ -71,10 +80,13 @@ pub const VERBS: [&str; 25] = [
 impl House {
     /// Carries out a verb.
     pub async fn act(&self, actor: &Actor, key: &str, version: Option<u64>, verb: &str, words: &Words) -> Told<Arc<Host>> {
-        let event = self.event_of(verb, words)?;
+        let event = self.event_of(verb, words, self.new_live(None, None))?;
         let find = |house: &Self| house.find(key);
         self.draft(actor, find, |draft| {
             is_version(&draft.seen, version)?;
+            if wipes(&event) {
+                return Ok(self.begin_wipe(draft, words, &|live| self.event_of(verb, words, live))?);
+            }
             draft.event(&event).map_err(Refusal::Lifecycle)?;
             self.live_image_or_refusal(&draft.seen, &draft.host).inspect_err(|_| draft.forget())?;
             Ok(())
@@ -83,14 +95,11 @@ impl House {
         self.find(key)
     }
 
-    fn event_of(&self, verb: &str, words: &Words) -> Result<Event, Refusal> {
-        let Words { confirm, reason, notes, user, until, then, force, touched, abandon } = words.clone();
-        let live = || self.new_live(None, None);
-        // The wipe plan comes with `rules::wipe`; without one the lifecycle refuses.
-        let wipe = live;
+    fn event_of(&self, verb: &str, words: &Words, live: NewLive) -> Result<Event, Refusal> {
+        let Words { confirm, reason, notes, user, until, then, force, touched, abandon, .. } = words.clone();
         let why = reason.clone().unwrap_or_default();
         Ok(match verb {
-            "register" => Event::RegisterStart(live()),
+            "register" => Event::RegisterStart(live),
             "cancel_register" => Event::RegisterCancel,
             "available" => Event::MarkAvailable,
             "unavailable" => Event::MarkUnavailable,
@@ -98,17 +107,19 @@ impl House {
             "unreserve" => Event::Unreserve,
             "adopt" => Event::Adopt { confirm },
             "waive" => Event::WaiveDisks { why: needed(why, "say why these disks need no wipe")?, confirm },
-            "release" => Event::Release { then: then.unwrap_or(Then::Unavailable), confirm, live: wipe() },
-            "clean" => Event::CleanStart { then: then.unwrap_or(Then::Unavailable), confirm, live: wipe() },
+            "release" => Event::Release { then: then.unwrap_or(Then::Unavailable), confirm, live },
+            "clean" => Event::CleanStart { then: then.unwrap_or(Then::Unavailable), confirm, live },
+            "retry_clean" => Event::CleanRetry(live),
+            "delete" => Event::Delete { confirm, live },
             "cancel_clean" => Event::CleanCancel,
-            "reregister" => Event::Reregister(live()),
+            "reregister" => Event::Reregister(live),
             "maintenance" => Event::MaintenanceStart { confirm },
-            "end_maintenance" => Event::MaintenanceEnd { touched, live: live() },
+            "end_maintenance" => Event::MaintenanceEnd { touched, live },
             "defective" => {
                 let reason = needed(why, "say what is defective, in a word or two")?;
                 Event::MarkDefective { reason, notes: notes.unwrap_or_default(), abandon }
             }
-            "repaired" => Event::Repaired(live()),
+            "repaired" => Event::Repaired(live),
             "resolve" => Event::Resolve,
             "decommission" => Event::Decommission { force, reason },
             "remove_from_rack" => Event::RemoveFromRack { force, reason },
@@ -129,6 +140,11 @@ impl House {
         let id = self.world.live_id();
         NewLive { id, token_hash: self.keys.live_token(id).hash(), plan, deadlines }
     }
+}
+
+/// Whether an event begins a wipe, if the lifecycle lets it.
+const fn wipes(event: &Event) -> bool {
+    matches!(event, Event::Release { .. } | Event::CleanStart { .. } | Event::CleanRetry(_) | Event::Delete { .. })
 }
 
 fn missing(field: &str, text: &str) -> Refusal {

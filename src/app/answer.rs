@@ -5,7 +5,7 @@
 
 use crate::{
     model::{BuildId, Host, Role, TemplateFault},
-    rules::{lifecycle::Why, preflight::Finding, removal::Keep, sitefile::Invalid},
+    rules::{agent::Denied, lifecycle::Why, preflight::Finding, removal::Keep, sitefile::Invalid, wipe::NoPlan},
     store::StoreFault,
 };
 
@@ -85,10 +85,36 @@ pub enum Refusal {
     #[error("{0}")]
     Closed(String),
     /// It would need the live image.
-    #[error("this would begin {state}, which needs the live image, and this server has none")]
+    #[error("this would begin {state}, which needs the live image; this server has none: {why}")]
     NoLiveImage {
         /// The state that would begin.
         state: &'static str,
+        /// Why there is none, and what to do.
+        why: String,
+    },
+    /// The live image's agent is not listened to.
+    #[error("{0}")]
+    Agent(Denied),
+    /// There is no plan to wipe this host by.
+    #[error("no plan to wipe by: {0}")]
+    NoPlan(NoPlan),
+    /// A wipe without the hash of its plan.
+    #[error("a wipe is carried out only for a plan that was looked at, and none was named; it would be: {summary}; plan {hash}")]
+    PlanUnconfirmed {
+        /// Of the plan as it is now.
+        hash: String,
+        /// The plan in one sentence.
+        summary: String,
+    },
+    /// The plan that was looked at is not the plan any more.
+    #[error(
+        "the plan is not the one that was looked at: the host's disks, the policy or the disks named with include differ; it is now: {summary}; plan {hash}"
+    )]
+    PlanChanged {
+        /// Of the plan as it is now.
+        hash: String,
+        /// The plan in one sentence.
+        summary: String,
     },
     /// It is asked for too often.
     #[error("this is asked for more often than any machine needs; what is too much is not answered")]
@@ -136,6 +162,10 @@ impl Refusal {
             Self::Template(_) => "template",
             Self::Closed(_) => "closed",
             Self::NoLiveImage { .. } => "no_live_image",
+            Self::Agent(denied) => denied.code(),
+            Self::NoPlan(_) => "no_plan",
+            Self::PlanUnconfirmed { .. } => "plan_unconfirmed",
+            Self::PlanChanged { .. } => "plan_changed",
             Self::TooOften => "too_often",
             Self::Keep(keep) => keep.code(),
             Self::InUse { .. } => "in_use",

@@ -66,8 +66,10 @@ impl<'h> Draft<'h> {
             self.note(What::SessionOpened, format!("boot session {session} opened by {how}"));
         }
         // A machine that boots, or whose system asks for an address, is there (O1); whether that moves anything is the table's to say.
-        if observed.opened || matches!(sign, Sign::OtherDhcp { .. }) {
-            self.advance(&Event::Contact { tested: false });
+        // A renewed lease shows that it runs, everything else that it began to.
+        let booted = observed.opened || matches!(sign, Sign::OtherDhcp { renewal: false, .. });
+        if booted || matches!(sign, Sign::OtherDhcp { .. }) {
+            self.advance(&Event::Contact { tested: false, booted });
         }
         if let Some(session) = observed.session {
             let judged = loops::on_sign(&self.host, session, observed.opened, document, policy, self.now);
@@ -98,7 +100,8 @@ impl<'h> Draft<'h> {
 
     /// Lets the lifecycle decide on one event; whether the host moved.
     pub fn event(&mut self, event: &Event) -> Result<bool, Why> {
-        let ask = Ask { actor: &self.actor, now: self.now, times: &self.house.times };
+        // There is no power driver yet, so nobody but people switches a machine.
+        let ask = Ask { actor: &self.actor, now: self.now, times: &self.house.times, power_control: false };
         match lifecycle::decide(event, &self.host, &ask) {
             Verdict::Refuse(why) => Err(why),
             Verdict::Stay(_) => Ok(false),

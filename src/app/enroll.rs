@@ -52,7 +52,6 @@ struct Enrolment {
 
 impl House {
     /// The record made for a stranger that asks for its script on `network`; `None` where none is made.
-    #[allow(dead_code, reason = "called by the story of the script")]
     pub(super) async fn enroll(&self, ask: &ScriptAsk, network: &Network) -> Told<Option<Arc<Host>>> {
         if network.auto_enroll == AutoEnroll::Off {
             return Ok(None);
@@ -100,7 +99,7 @@ impl House {
             (AutoEnroll::Off, _) => format!("network {} takes in no strangers (auto_enroll: off)", network.name),
             (AutoEnroll::Ask, _) => format!("it would be recorded as {}, and an operator decides about it (auto_enroll: ask)", name()),
             (AutoEnroll::On, Ok(_)) => format!("it would be recorded as {} and registered by the live image (auto_enroll: on)", name()),
-            (AutoEnroll::On, Err(why)) => format!("it would be recorded as {} and stay new: {why}", name()),
+            (AutoEnroll::On, Err(why)) => format!("it stays a stranger until it can be registered (auto_enroll: on): {why}"),
         })
     }
 
@@ -155,7 +154,7 @@ impl Enrolment {
 
     /// T1, and T2 behind it: both or neither.
     fn record(&self, view: &View<'_>) -> (Host, Vec<Fact>) {
-        let ask = Ask { actor: &Actor::Server, now: self.now, times: &self.times };
+        let ask = Ask { actor: &Actor::Server, now: self.now, times: &self.times, power_control: false };
         let stranger = Stranger { mac: self.mac, serial: self.serial.as_deref(), uuid: self.uuid };
         let name = naming::name(self.network.naming.as_deref(), &stranger, &|name| view.by_name(name).is_some());
         let created = lifecycle::created(self.id, name, vec![self.mac], &ask);

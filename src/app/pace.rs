@@ -37,6 +37,10 @@ pub const ENROLMENTS: Budget = Budget { burst: 1024.0, rate: 4.0 };
 /// Strangers of one network that get none and are told of.
 pub const NOT_ENROLLED: Budget = Budget { burst: 1.0, rate: 1.0 / 60.0 };
 
+/// Hellos and heartbeats of one run: two a minute, and a handful around a boot.
+pub const HEARTBEATS: Budget = Budget { burst: 60.0, rate: 1.0 };
+/// Reports of one run: a few in all, and their repetition while the server could not answer.
+pub const FINDINGS: Budget = Budget { burst: 20.0, rate: 0.1 };
 /// TFTP requests of one peer that are refused and told of; the others are counted.
 pub const REFUSALS: Budget = Budget { burst: 40.0, rate: 2.0 };
 
@@ -59,6 +63,12 @@ pub enum Key {
     NotEnrolled(Ipv4Addr),
     /// Files of this host.
     File(Ipv4Addr, HostId),
+    /// Files of the live image in a boot session of this host.
+    Live(HostId),
+    /// The live image's agent on this host.
+    Agent(HostId),
+    /// What that agent found.
+    Findings(HostId),
 }
 
 impl Key {
@@ -71,7 +81,9 @@ impl Key {
             Self::Refusal(_) => REFUSALS,
             Self::Enrolment(_) => ENROLMENTS,
             Self::NotEnrolled(_) => NOT_ENROLLED,
-            Self::File(..) => FILES,
+            Self::File(..) | Self::Live(_) => FILES,
+            Self::Agent(_) => HEARTBEATS,
+            Self::Findings(_) => FINDINGS,
         }
     }
 }

@@ -19,7 +19,6 @@ use crate::{
 
 impl House {
     /// Takes a whole report in, whose token the caller has proven.
-    #[allow(dead_code, reason = "called by the story of the agent")]
     pub(super) fn registered(&self, draft: &mut Draft<'_>, facts: Box<Facts>) -> Told<()> {
         let settings = self.store.settings()?;
         let judged = facts::judge(&facts, draft.host.facts.as_deref());

@@ -1,5 +1,5 @@
-//! The command line: a client of the REST API, one file per noun. Only `serve`, `check` and the offline template commands work without
-//! a daemon.
+//! The command line: a client of the REST API, one file per noun. Only `serve`, `check`, `image` and the offline template commands
+//! work without a daemon.
 //!
 //! Every command parses, asks one route and prints; it decides nothing. Tables are for people, `--json` gives the API's answer as it came.
 //! Exit codes: 0 done, 1 refused or failed, 2 called wrongly, 3 the daemon cannot be reached.
@@ -14,6 +14,7 @@ mod entry;
 mod explain;
 mod fault;
 mod host;
+mod image;
 mod journal;
 mod lease;
 mod network;
@@ -88,6 +89,9 @@ enum Command {
     /// Artifacts: kernels, initrds, trees
     #[command(subcommand)]
     Artifact(artifact::ArtifactCommand),
+    /// The live image: what registers and wipes machines
+    #[command(subcommand)]
+    Image(image::ImageCommand),
     /// Tokens: who may use the API
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -130,6 +134,7 @@ fn dispatch(line: Line, console: &mut Console<'_>) -> Done {
         Command::Lease(command) => command.run(&Client::new(&remote)?, console),
         Command::Template(command) => command.run(&remote, console),
         Command::Artifact(command) => command.run(&Client::new(&remote)?, console),
+        Command::Image(command) => command.run(console),
         Command::Token(command) => command.run(&Client::new(&remote)?, console),
     }
 }

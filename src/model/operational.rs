@@ -51,6 +51,10 @@ pub struct Operational {
     #[schema(value_type = Option<String>)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_contact: Option<Timestamp>,
+    /// The last health report that changed something; while there is one, a boot waits for the next (O3).
+    #[schema(value_type = Option<String>)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_at: Option<Timestamp>,
     /// Automatic recoveries tried for the present failure (O5).
     #[serde(default)]
     pub recoveries: u32,

@@ -1,9 +1,10 @@
 //! What time alone changes: deadlines of states, builds and tasks, a silent agent, the end of a reservation or of a retention.
+//! (Nobody is pinged: contact is lost when an agent that spoke falls silent, or when the monitor of a host says so.)
 //!
 //! Deadlines are points in time in the store, so a daemon that was down finds them passed and reports them now, in the order in
 //! which they passed. What follows from each is `rules::lifecycle`; how long it takes was written when the state was entered.
 
-use crate::model::{Administrative, Availability, Host, Lifecycle, Timestamp, lifecycle::Decommission};
+use crate::model::{Administrative, Availability, Host, IssueKind, Lifecycle, Timestamp, lifecycle::Decommission};
 
 use super::lifecycle::{Event, Times, running, times::after};
 
@@ -27,17 +28,33 @@ fn pending(host: &Host, times: &Times) -> Vec<(Timestamp, Event)> {
         all.extend(clock.soft.map(|at| (at, Event::SoftDeadline(clock.clock))));
         all.extend(clock.hard.map(|at| (at, Event::HardDeadline(clock.clock))));
     }
+    all.extend(contact(host, times));
     all.extend(agent(host, times));
     all.extend(operational(host));
     all.extend(stay(host, times));
     all
 }
 
-/// An agent that has spoken must go on speaking; before its hello the state's own deadline counts.
-fn agent(host: &Host, times: &Times) -> Option<(Timestamp, Event)> {
+/// The last word of the agent of a run that is open.
+fn last_word(host: &Host) -> Option<Timestamp> {
     let live = host.live.as_ref().filter(|live| live.is_open())?;
-    let heard = live.heard_at.or(live.hello_at)?;
-    Some((after(heard, times.agent_dead_secs), Event::AgentSilent))
+    live.heard_at.or(live.hello_at)
+}
+
+/// An agent that has spoken must go on speaking: it is lost after a while and given up after a longer one. Before its hello the state's
+/// own deadline counts.
+fn agent(host: &Host, times: &Times) -> Option<(Timestamp, Event)> {
+    let heard = last_word(host)?;
+    let lost = host.issues.iter().any(|issue| issue.kind == IssueKind::AgentLost);
+    Some((after(heard, if lost { times.agent_dead_secs } else { times.agent_lost_secs }), Event::AgentSilent))
+}
+
+/// O2, O7: with the agent the host is lost, unless something else was heard of it since.
+fn contact(host: &Host, times: &Times) -> Option<(Timestamp, Event)> {
+    let heard = last_word(host)?;
+    let silent = matches!(host.operational.availability, Availability::Offline | Availability::PoweredOff | Availability::NotInstalled);
+    let since = host.operational.last_contact.is_some_and(|at| at > heard);
+    (!silent && !since).then(|| (after(heard, times.agent_lost_secs), Event::ContactLost { quiet_secs: times.agent_lost_secs }))
 }
 
 /// The one timer of the operational state; which one it is follows from where the host is.
@@ -125,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn an_agent_that_spoke_and_fell_silent_is_given_up_after_five_minutes() {
+    fn an_agent_that_spoke_is_lost_after_two_minutes_and_given_up_after_five() {
         let live = |hello_at, heard_at, ended_at| LiveRun {
             id: LiveId(uuid::Uuid::nil()),
             mode: LiveMode::Register,
@@ -148,8 +165,24 @@ mod tests {
         };
         let with = |live| Host { live: Some(live), ..host() };
         check(&with(live(None, None, None)), 10_000, &[]);
-        check(&with(live(Some(at(10)), Some(at(100)), None)), 399, &[]);
-        check(&with(live(Some(at(10)), Some(at(100)), None)), 400, &[Event::AgentSilent]);
+        let silent = with(live(Some(at(10)), Some(at(100)), None));
+        check(&silent, 219, &[]);
+        check(&silent, 220, &[Event::AgentSilent]);
+        let lost = |mut host: Host| {
+            host.raise(IssueKind::AgentLost, String::new(), at(220));
+            host
+        };
+        check(&lost(silent.clone()), 399, &[]);
+        check(&lost(silent.clone()), 400, &[Event::AgentSilent]);
+        let online = |last_contact| {
+            let mut host = silent.clone();
+            host.operational.availability = Availability::Online;
+            host.operational.last_contact = Some(last_contact);
+            host
+        };
+        check(&online(at(100)), 219, &[]);
+        check(&online(at(100)), 220, &[Event::ContactLost { quiet_secs: 120 }, Event::AgentSilent]);
+        check(&online(at(101)), 220, &[Event::AgentSilent]);
         check(&with(live(Some(at(10)), None, Some(at(20)))), 10_000, &[]);
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Each module is one decision with its table and its reasons; the stories in `app` load what it needs and save what it says.
 
+pub mod agent;
 pub mod assign;
 pub mod boot;
 pub mod display;
@@ -24,3 +25,4 @@ pub mod session;
 pub mod sitefile;
 pub mod snippets;
 pub mod transfer;
+pub mod wipe;

@@ -263,10 +263,10 @@ fn went(before: &Host, event: &Event, actor: &Actor, go: &Go) -> Result<(), &'st
             _ => false,
         };
         must(confirmed && (operator || matches!(event, Event::CleanRetry(_))), "a wipe state needs an operator's confirm")?;
-        must(after.live.as_ref().is_some_and(|run| run.plan_hash.is_some()), "1: a wipe state has a plan")?;
+        must(after.live.as_ref().is_some_and(|run| run.plan.is_some() && run.plan_hash.is_some()), "1: a wipe state has a plan")?;
     }
     if matches!(after.lifecycle, Lifecycle::Registering | Lifecycle::UsedRegistering) {
-        must(after.live.as_ref().is_some_and(|run| run.plan_hash.is_none()), "1: a registration has no plan")?;
+        must(after.live.as_ref().is_some_and(|run| run.plan.is_none() && run.plan_hash.is_none()), "1: a registration has no plan")?;
     }
     if let (Some(old), Some(new)) = (&before.build, &after.build)
         && old.id == new.id
@@ -284,7 +284,10 @@ fn went(before: &Host, event: &Event, actor: &Actor, go: &Go) -> Result<(), &'st
         must(!moved || before.open_build().is_some(), "7: a closed build's callback moves nothing")?;
     }
     if let (true, Actor::Host { proven: false, .. }) = (moved, actor) {
-        let shown = matches!(event, Event::Built { .. } | Event::BuildFailed { .. } | Event::RegisterReport { .. } | Event::RegisterFailed { .. });
+        let shown = matches!(
+            event,
+            Event::Built { .. } | Event::BuildFailed { .. } | Event::RegisterReport { .. } | Event::RegisterFailed { .. } | Event::AgentHello { .. }
+        );
         let local_boot = matches!(event, Event::StageSeen { stage: Stage::LocalBoot, .. });
         let clean = matches!(event, Event::CleanReport { .. });
         must(shown || local_boot || clean || matches!(event, Event::LoopSeen { halt: true, .. }), "12: a stranger moves no lifecycle")?;

@@ -5,7 +5,7 @@
 use bootwright::model::lifecycle::{Decommission, ErrorFrom};
 use bootwright::model::{
     Actor, Administrative, Availability, BuildEnd, BuildKind, Cause, Deadlines, DiskState, Host, HostId, IssueKind, Lifecycle, LoopClass, Method,
-    PowerState, ReturnTo, Role, Stage, TaskKind, Then, What,
+    PowerState, ReturnTo, Role, SessionId, Stage, TaskKind, Then, What,
 };
 use bootwright::rules::display::{api_status, display_state};
 use bootwright::rules::lifecycle::{
@@ -152,7 +152,9 @@ fn the_agent_is_lost_after_two_minutes_and_given_up_after_five() {
     check(hello(true, 1), &used(), "✗ not_from_here");
     check(beat(false), &erasing(), "✗ not_proven");
     check_at(30, beat(true), &erasing(), "agent cleaning");
-    check_at(0, beat(true), &erasing(), "= already");
+    check_at(0, beat(true), &go(&erasing(), &beat(true)), "= already");
+    check_at(30, beat(true), &cleaning(Then::Available), "✗ not_proven");
+    check_at(30, beat(true), &registering(), "✗ not_proven");
     check_at(119, Event::AgentSilent, &erasing(), "= not_due");
     check_at(120, Event::AgentSilent, &erasing(), "agent cleaning");
     check_at(300, Event::AgentSilent, &erasing(), "T19 error");
@@ -163,6 +165,42 @@ fn the_agent_is_lost_after_two_minutes_and_given_up_after_five() {
     assert!(go_at(&lost, &beat(true), 140).host.issues.is_empty());
     let hello = go(&registering(), &hello(true, 1));
     check_at(300, Event::AgentSilent, &hello, "T4 registering");
+}
+
+#[test]
+fn a_wipe_that_begins_again_after_a_reset_has_failed() {
+    check(hello(true, 1), &erasing(), "= already");
+    check(hello(true, 2), &erasing(), "T19 error");
+    check(hello(false, 2), &erasing(), "✗ not_proven");
+    let host = go(&erasing(), &hello(true, 2));
+    assert_eq!((&host.disk_state, host.issues[0].kind), (&DiskState::Unknown, IssueKind::WipeUnverified));
+    // A registration only reads: another power-on simply begins it again.
+    let again = go(&go(&registering(), &hello(true, 1)), &hello(true, 2));
+    assert_eq!((&again.lifecycle, again.live.unwrap().session), (&Lifecycle::Registering, Some(SessionId(2))));
+}
+
+#[test]
+fn what_a_cancelled_registration_had_found_is_kept_with_its_run() {
+    let some = |token_ok| Event::RegisterPartial { facts: facts(5), token_ok };
+    for host in [registering(), used_registering()] {
+        check(some(false), &host, "✗ not_proven");
+        let kept = go(&host, &some(true));
+        check(some(true), &kept, "= already");
+        let cancelled = go(&kept, &Event::RegisterCancel);
+        let run = cancelled.live.as_ref().unwrap();
+        assert_eq!((run.partial.as_ref(), run.is_open()), (Some(&facts(5)), false));
+        assert_eq!(cancelled.facts, host.facts, "partial facts are not the host's facts");
+        check(some(true), &cancelled, "✗ not_from_here");
+    }
+}
+
+#[test]
+fn a_used_host_that_differs_is_said_to_and_stays_in_service() {
+    let Go { host, notes, .. } = go_at(&used_registering(), &report(true, true, true, false), 0);
+    assert_eq!((&host.lifecycle, host.issues[0].kind), (&Lifecycle::Used, IssueKind::HardwareChanged));
+    assert!(host.issues[0].text.contains("a disk") && notes.iter().any(|(_, text)| text.contains("a disk")), "{notes:?}");
+    let same = go(&used_registering(), &report(true, true, false, false));
+    assert_eq!((same.issues.len(), same.facts, same.facts_at), (0, Some(facts(2)), Some(now())));
 }
 
 // ── T5–T8, T35 ──
@@ -519,7 +557,7 @@ fn a_wipe_begins_only_with_confirmation_plan_and_no_hold() {
     let deleting = go(&used(), &delete(name()));
     assert_eq!((display_state(&deleting), api_status(&deleting)), ("Deleting", Some("ACTIVE")));
     assert_eq!(deleting.task.as_ref().unwrap().hard_deadline, deleting.hard_deadline);
-    let gone = go(&deleting, &clean_report(Wiped::All));
+    let gone = go(&go(&deleting, &hello(true, 1)), &clean_report(Wiped::All));
     assert_eq!((display_state(&gone), api_status(&gone), &gone.task), ("Deleted", Some("DELETED"), &None));
 }
 
@@ -531,9 +569,11 @@ fn a_wipe_ends_where_it_was_to_end_or_in_error() {
         (Then::Decommissioned, "T18 decommissioned"),
         (Then::Deleted, "T18 decommissioned"),
     ] {
-        check(clean_report(Wiped::All), &cleaning(then), word);
-        check(clean_report(Wiped::Waived { by: "alice".into(), why: "scrap".into() }), &cleaning(then), word);
-        check(clean_report(sda()), &cleaning(then), "T19 error");
+        check(clean_report(Wiped::All), &erasing_to(then), word);
+        check(clean_report(Wiped::Waived { by: "alice".into(), why: "scrap".into() }), &erasing_to(then), word);
+        check(clean_report(sda()), &erasing_to(then), "T19 error");
+        // Nobody can have wiped anything before its agent said hello.
+        check(clean_report(Wiped::All), &cleaning(then), "✗ not_proven");
     }
     check(Event::CleanReport { outcome: Wiped::All, results: Vec::new(), token_ok: false, plan_ok: true }, &erasing(), "✗ not_proven");
     check(Event::CleanReport { outcome: Wiped::All, results: Vec::new(), token_ok: true, plan_ok: false }, &erasing(), "✗ other_plan");
@@ -551,18 +591,19 @@ fn a_wipe_ends_where_it_was_to_end_or_in_error() {
 
 #[test]
 fn a_failed_wipe_is_tried_again_towards_its_goal() {
-    let failed = go(&cleaning(Then::Decommissioned), &clean_report(sda()));
+    let failed = go(&erasing_to(Then::Decommissioned), &clean_report(sda()));
     check(Event::CleanRetry(wipe()), &failed, "T20 cleaning");
     check(Event::CleanRetry(register()), &failed, "✗ no_plan");
     check(Event::CleanRetry(wipe()), &protected(failed.clone()), "✗ protected");
     check(Event::CleanRetry(wipe()), &frozen(failed.clone()), "✗ frozen");
     check(Event::CleanRetry(wipe()), &failed_build(), "✗ not_from_here");
     check(Event::CleanRetry(wipe()), &used(), "✗ not_from_here");
-    check(clean_report(Wiped::All), &go(&failed, &Event::CleanRetry(wipe())), "T18 decommissioned");
+    let again = |host: &Host| go(&go(host, &Event::CleanRetry(wipe())), &hello(true, 2));
+    check(clean_report(Wiped::All), &again(&failed), "T18 decommissioned");
     let mut host = failed;
     for _ in 0..2 {
         check_by(&Actor::Server, Event::CleanRetry(wipe()), &host, "T20 cleaning");
-        host = go(&go(&host, &Event::CleanRetry(wipe())), &clean_report(sda()));
+        host = go(&again(&host), &clean_report(sda()));
     }
     check_by(&Actor::Server, Event::CleanRetry(wipe()), &host, "✗ tries_spent");
     check(Event::CleanRetry(wipe()), &host, "T20 cleaning");

@@ -226,7 +226,12 @@ pub fn cleaning(then: Then) -> Host {
 }
 
 pub fn erasing() -> Host {
-    go(&cleaning(Then::Available), &hello(true, 1))
+    erasing_to(Then::Available)
+}
+
+/// A wipe towards this, its agent at work.
+pub fn erasing_to(then: Then) -> Host {
+    go(&cleaning(then), &hello(true, 1))
 }
 
 /// A circle, seen in this session.

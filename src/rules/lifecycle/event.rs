@@ -260,10 +260,12 @@ pub enum Event {
     // ── operational state ───────────────────────────────────────────────────────────────────────────────────────────
     /// O1, O3: something was heard of the host.
     Contact {
-        /// Somebody will report its health; without that, being heard is all the health we know.
+        /// Somebody reports its health; without that, being heard is all the health we know.
         tested: bool,
+        /// It shows a boot, not only that the host runs.
+        booted: bool,
     },
-    /// O2, O7: nothing was heard for so long.
+    /// O2, O7: nothing was heard for so long, of the live image's agent or by the monitor that watches the host.
     ContactLost {
         /// Since the last contact.
         quiet_secs: u64,
@@ -304,8 +306,11 @@ pub enum Event {
     Restart,
     /// P4.
     ForceRestart,
-    /// The management controller finished a power task.
-    TaskDone(TaskKind),
+    /// A power task is done, says the management controller, or an operator who saw it.
+    TaskDone {
+        /// Which, if the caller named one.
+        kind: Option<TaskKind>,
+    },
     /// P5.
     Delete {
         /// The host's name, typed again.

@@ -43,6 +43,9 @@ pub struct Ask<'a> {
     pub now: Timestamp,
     /// The table of patience.
     pub times: &'a Times,
+    /// Somebody (a management controller) carries out power tasks and tells when they are done. Otherwise people do, and the host's being
+    /// heard tells.
+    pub power_control: bool,
 }
 
 /// A change.

@@ -2,12 +2,18 @@
 //! asked for, and what its silence means.
 //!
 //! One task at a time, each with a hard deadline. Stopping is always allowed; freezing stops a host that is known to be on.
+//!
+//! ```text
+//! with power control      the controller ends a task; tried twice in vain it is a fault (T27, T27b)
+//! without                 people switch the machine; being heard ends start and restart, silence ends stop, an operator any of
+//!                         them; tried by nobody, it is given up with an issue and the host stays where it is
+//! ```
 
 use super::step::{Row, Step, no, same};
 use super::{Event, Stay, Why, service, times};
 use crate::model::host::Frozen;
 use crate::model::lifecycle::ErrorFrom;
-use crate::model::{IssueKind, Lifecycle, PowerState, Task, TaskKind};
+use crate::model::{Host, IssueKind, Lifecycle, PowerState, Task, TaskKind, What};
 
 /// A task that begins now.
 fn task(s: &Step<'_>, kind: TaskKind) -> Task {
@@ -25,15 +31,52 @@ fn task(s: &Step<'_>, kind: TaskKind) -> Task {
 fn begin(s: &Step<'_>, row: &'static str, kind: TaskKind) -> Row {
     s.no_task(row)?;
     let task = task(s, kind);
-    s.by(row).with(|host| host.task = Some(task)).changed(format!("{} asked for", s.event.word())).go()
+    s.by(row)
+        .with(|host| {
+            relieve(host);
+            host.task = Some(task);
+        })
+        .changed(format!("{} asked for{}", s.event.word(), by_hand(s, kind)))
+        .go()
+}
+
+/// Who carries it out where no controller does, and what ends it then.
+fn by_hand(s: &Step<'_>, kind: TaskKind) -> &'static str {
+    match kind {
+        _ if s.ask.power_control => "",
+        TaskKind::Stopping => {
+            "; there is no power control: switch the machine off yourself, then say task_done (or its monitor says that it is lost)"
+        }
+        _ => "; there is no power control: switch the machine yourself; the task ends when the machine is heard again",
+    }
+}
+
+/// No clock of the host is overdue any more, so the issue goes.
+pub(super) fn relieve(host: &mut Host) {
+    let overdue = host.overdue || host.build.as_ref().is_some_and(|build| build.overdue);
+    if !overdue {
+        host.settle(IssueKind::Overdue);
+    }
+}
+
+/// Whether being heard ends the power task that is open, without a controller to say so. A restart wants a boot to be seen.
+pub(super) fn ends_by_contact(s: &Step<'_>, booted: bool) -> bool {
+    let ends = |kind| matches!(kind, TaskKind::Starting) || (booted && matches!(kind, TaskKind::Restarting | TaskKind::ForceRestarting));
+    !s.ask.power_control && s.host.task.as_ref().is_some_and(|task| ends(task.kind))
+}
+
+/// The same for silence.
+pub(super) fn ends_by_silence(s: &Step<'_>) -> bool {
+    !s.ask.power_control && s.host.task.as_ref().is_some_and(|task| task.kind == TaskKind::Stopping)
 }
 
 /// P1.
 pub(super) fn start(s: &Step<'_>) -> Row {
     s.not_frozen("P1")?;
     match s.host.power.state {
-        PowerState::On | PowerState::PoweringOn => same(Stay::Already("the power is on")),
-        PowerState::Off | PowerState::Unknown => begin(s, "P1", TaskKind::Starting),
+        // Without a controller "on" is what was last heard, and the machine may have been switched off since.
+        PowerState::On | PowerState::PoweringOn if s.ask.power_control => same(Stay::Already("the power is on")),
+        PowerState::On | PowerState::PoweringOn | PowerState::Off | PowerState::Unknown => begin(s, "P1", TaskKind::Starting),
         PowerState::PoweringOff => Err(wrong_power(s, "P1", "off", "powering off", "wait until it is off")),
     }
 }
@@ -83,30 +126,40 @@ const fn row_of(kind: TaskKind) -> &'static str {
     }
 }
 
-/// The controller has finished.
-pub(super) fn done(s: &Step<'_>, kind: TaskKind) -> Row {
-    if !times::is_power(kind) || s.host.task.as_ref().is_none_or(|task| task.kind != kind) {
+/// The controller has finished, or an operator saw it.
+pub(super) fn done(s: &Step<'_>, named: Option<TaskKind>) -> Row {
+    let open = s.host.task.as_ref().map(|task| task.kind).filter(|kind| times::is_power(*kind));
+    let Some(kind) = open.filter(|kind| named.is_none_or(|named| named == *kind)) else {
         return same(Stay::NotDue("no such power task is under way"));
-    }
+    };
     let (power, now) = (if kind == TaskKind::Stopping { PowerState::Off } else { PowerState::On }, s.now());
     s.by(row_of(kind))
         .with(|host| {
             host.task = None;
             host.power.state = power;
             host.power.observed_at = Some(now);
-            host.settle(IssueKind::Overdue);
+            relieve(host);
         })
         .changed(format!("the power task {kind:?} is done"))
         .go()
 }
 
-/// Once more, then a fault (T27, T27b); where nobody relies on the host yet, an issue.
+/// Once more, then a fault (T27, T27b); where nobody relies on the host yet, an issue. Where nothing was tried, for want of a
+/// controller, nothing has failed either.
 pub(super) fn timed_out(s: &Step<'_>) -> Row {
     let due = |task: &&Task| times::is_power(task.kind) && task.hard_deadline.is_some_and(|at| at <= s.now());
     let Some(open) = s.host.task.as_ref().filter(due) else {
         return same(Stay::NotDue("no power task is past its hard deadline"));
     };
     let row = row_of(open.kind);
+    if !s.ask.power_control {
+        let text = format!(
+            "the power task {:?} was not seen to be done and is given up; there is no power control, so nothing was tried; switch the machine and ask again",
+            open.kind
+        );
+        let what = What::Deadline { which: "hard".to_owned() };
+        return s.by(row).with(|host| host.task = None).raise(IssueKind::Overdue, text.clone()).note(what, text).go();
+    }
     if open.attempt < s.ask.times.task_tries {
         let again = Task { attempt: open.attempt + 1, ..task(s, open.kind) };
         let text = format!("the power task {:?} did not finish; try {}", open.kind, again.attempt);
@@ -132,7 +185,12 @@ pub(super) fn freeze(s: &Step<'_>, why: &str) -> Row {
     let stop = s.host.power.state == PowerState::On && s.host.lifecycle != Lifecycle::Available;
     let next = stop.then(|| task(s, TaskKind::Stopping));
     let frozen = Frozen { by: s.actor_name(), why: why.to_owned() };
-    let text = format!("frozen by {}: {why}{}", frozen.by, if stop { "; it is stopped" } else { "" });
+    let told = match (stop, s.ask.power_control) {
+        (false, _) => "",
+        (true, true) => "; it is stopped",
+        (true, false) => by_hand(s, TaskKind::Stopping),
+    };
+    let text = format!("frozen by {}: {why}{told}", frozen.by);
     s.by("P9")
         .with(|host| {
             host.holds.frozen = Some(frozen);

@@ -58,6 +58,11 @@ pub(super) fn stage(s: &Step<'_>, stage: Stage, evidence: &str, id: BuildId) -> 
         Stage::VmRequested | Stage::VmCreated | Stage::SshStarted if build.method != Method::Image => {
             return Err(Why::WrongStage { stage, way: "it belongs to builds by image" });
         }
+        Stage::Dhcp | Stage::BootloaderSent | Stage::IpxeScriptSent | Stage::KernelInitrdSent | Stage::ProvisionTemplateSent | Stage::FinishSent
+            if matches!(s.ask.actor, Actor::Operator { .. }) =>
+        {
+            return Err(Why::WrongStage { stage, way: "the server sees it by itself; an operator tells vm_requested to post_running" });
+        }
         Stage::PreRunning | Stage::Installing | Stage::PostRunning if !is_proven(s.ask.actor) => {
             return Err(Why::NotProven { row: "stage", event: s.event.word() });
         }

@@ -4,7 +4,7 @@
 //! where it was.
 
 use super::step::{Row, Step, is_clean, same};
-use super::{Event, NewLive, Stay, Why, cleaning, times};
+use super::{Event, NewLive, Stay, Why, cleaning, operational, times};
 use crate::model::lifecycle::ErrorFrom;
 use crate::model::{Cause, Crew, DiskState, IssueKind, Lifecycle, LiveMode, Progress, SessionId};
 
@@ -154,7 +154,7 @@ pub(super) fn cancel(s: &Step<'_>) -> Row {
     let from = s.open_run().map(|run| run.from.clone());
     let otherwise = if s.host.lifecycle == Lifecycle::UsedRegistering { Lifecycle::Used } else { Lifecycle::New };
     let next = from.unwrap_or(otherwise);
-    s.by("T4c").enter(next, "registration cancelled; what was collected so far changes nothing").go()
+    s.by("T4c").enter(next, "registration cancelled; what was collected so far stays with its run and changes nothing else").go()
 }
 
 /// The agent is there. From its first word in a wipe on, nobody can say what is on the disks; and a wipe that is begun again after a
@@ -170,6 +170,7 @@ pub(super) fn hello(s: &Step<'_>, token_ok: bool, session: SessionId, crew: &Cre
     let now = s.now();
     let mut step = s.by("agent").with(|host| {
         host.settle(IssueKind::AgentLost);
+        operational::hear_agent(host, now);
         if let Some(run) = host.live.as_mut() {
             run.session = Some(session);
             run.crew = Some(crew.clone());
@@ -194,6 +195,7 @@ pub(super) fn heartbeat(s: &Step<'_>, token_ok: bool, progress: &Progress) -> Ro
     s.by("agent")
         .with(|host| {
             host.settle(IssueKind::AgentLost);
+            operational::hear_agent(host, now);
             if let Some(run) = host.live.as_mut() {
                 run.heard_at = Some(now);
                 run.progress = Some(progress.clone());

@@ -245,7 +245,7 @@ pub(super) fn row(step: &Step<'_>) -> Row {
         (E::Restart, L::Registering | L::Provisioning | L::UsedRegistering | L::Cleaning { .. }) => no(s, "P3", "that would break the work under way; wait for it or cancel it (T4c, T12, T19b), or force_restart (P4)"),
         (E::ForceRestart, L::New | L::Registering | L::Unavailable | L::Reserved { .. } | L::Provisioning | L::Used | L::UsedRegistering | L::Cleaning { .. } | L::Maintenance { .. } | L::Error { .. } | L::Defective { .. } | L::Decommissioned { .. }) => power::force_restart(s),
         (E::Restart | E::ForceRestart, L::Available) => no(s, "P3", "an available host has no task (invariant 2); mark it unavailable (T6) or reserve it (T7) first"),
-        (E::TaskDone(kind),
+        (E::TaskDone { kind },
             L::New | L::Registering | L::Unavailable | L::Available | L::Reserved { .. } | L::Provisioning | L::Used | L::UsedRegistering | L::Cleaning { .. } | L::Maintenance { .. } | L::Error { .. } | L::Defective { .. } | L::Decommissioned { .. }) =>
             power::done(s, *kind),
         (E::Delete { confirm, live }, L::New | L::Unavailable | L::Available | L::Reserved { .. } | L::Used | L::Maintenance { .. } | L::Error { .. } | L::Defective { .. }) => cleaning::delete(s, confirm.as_deref(), live),

@@ -47,7 +47,7 @@ pub(super) async fn list(
     Asked(paging): Asked<Paging>,
 ) -> Result<Json<Page<HostView>>, Problem> {
     let hosts = admin.house.list(&filter)?;
-    paging.page(hosts, |host| host.id.to_string(), |host| HostView::listed(&host, &caller)).map(Json)
+    paging.page(hosts, |host| host.id.to_string(), |host| HostView::brief(&host, &caller)).map(Json)
 }
 
 /// Records a host, in state `new`.

@@ -18,6 +18,7 @@ mod problem;
 mod rules;
 mod shelves;
 mod types;
+mod wipe;
 
 use std::sync::Arc;
 
@@ -66,6 +67,9 @@ fn described() -> (Router<Admin>, utoipa::openapi::OpenApi) {
         .routes(routes!(hosts::list, hosts::create))
         .routes(routes!(hosts::show, hosts::edit, hosts::remove))
         .routes(routes!(hosts::act))
+        .routes(routes!(wipe::plan))
+        .routes(routes!(wipe::certificates))
+        .routes(routes!(wipe::certificate))
         .routes(routes!(explain::explain))
         .routes(routes!(explain::preview))
         .routes(routes!(builds::enable, builds::of_host))

@@ -36,7 +36,7 @@ pub struct Problem {
     pub code: &'static str,
     /// What to do next.
     pub hint: String,
-    /// More, by code: `findings`, `mistakes`, `build`, `version`, `template`.
+    /// More, by code: `findings`, `mistakes`, `build`, `version`, `template`, `plan_hash`.
     #[serde(flatten)]
     #[schema(value_type = Object)]
     pub more: Option<Box<Map<String, Value>>>,
@@ -118,7 +118,21 @@ impl From<Refusal> for Problem {
             }
             Refusal::Template(fault) => say(StatusCode::UNPROCESSABLE_ENTITY, "correct the template at that place").with("template", fault),
             Refusal::Closed(_) => say(StatusCode::CONFLICT, "enable a build first"),
-            Refusal::NoLiveImage { .. } => say(StatusCode::CONFLICT, "there is no live image yet; `adopt` takes a host over as it is"),
+            Refusal::NoLiveImage { .. } => {
+                say(StatusCode::CONFLICT, "`detail` says what is wrong with the live image; `adopt` takes a host over as it is")
+            }
+            Refusal::Agent(_) => say(StatusCode::CONFLICT, "boot the machine from the network again"),
+            Refusal::NoPlan(why) => {
+                say(StatusCode::PRECONDITION_FAILED, "do first what `detail` names, then ask for the plan again").with("reason", why.code())
+            }
+            Refusal::PlanUnconfirmed { hash, summary } => {
+                let hint = "look at the plan (GET /api/v1/hosts/{host}/wipe-plan) and repeat with `plan_hash`, all of it or its first 12 digits";
+                say(StatusCode::PRECONDITION_REQUIRED, hint).with("plan_hash", hash).with("summary", summary)
+            }
+            Refusal::PlanChanged { hash, summary } => {
+                let hint = "look at the plan again (GET /api/v1/hosts/{host}/wipe-plan) and repeat with its `plan_hash`";
+                say(StatusCode::PRECONDITION_FAILED, hint).with("plan_hash", hash).with("summary", summary)
+            }
             Refusal::TooOften => say(StatusCode::TOO_MANY_REQUESTS, "wait a moment and repeat"),
             Refusal::Keep(Keep::State { .. }) => say(StatusCode::CONFLICT, "release or decommission the host first"),
             Refusal::Keep(Keep::Held { .. }) => say(StatusCode::LOCKED, "take the hold away first: `unprotect`, or `unfreeze` by an admin"),
@@ -182,6 +196,7 @@ fn plural(noun: &str) -> &'static str {
         "artifact" => "artifacts",
         "template" | "document" => "templates",
         "verb" => "openapi.json",
+        "certificate" => "hosts/{host}/certificates",
         _ => "hosts",
     }
 }
@@ -205,6 +220,7 @@ impl IntoResponse for Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::wipe::NoPlan;
 
     #[test]
     fn a_problem_has_the_words_of_rfc_9457_and_a_code() {
@@ -251,7 +267,11 @@ mod tests {
         check(Refusal::Site(Vec::new()), 422, "invalid_site", Some("mistakes"));
         check(Refusal::Template(fault()), 422, "template", Some("template"));
         check(Refusal::Closed(name()), 409, "closed", None);
-        check(Refusal::NoLiveImage { state: "cleaning" }, 409, "no_live_image", None);
+        check(Refusal::Agent(crate::rules::agent::Denied::NoHello), 409, "no_hello", None);
+        check(Refusal::NoLiveImage { state: "cleaning", why: "it was not built".into() }, 409, "no_live_image", None);
+        check(Refusal::NoPlan(NoPlan::NoDisks { left: String::new() }), 412, "no_plan", Some("reason"));
+        check(Refusal::PlanUnconfirmed { hash: name(), summary: name() }, 428, "plan_unconfirmed", Some("plan_hash"));
+        check(Refusal::PlanChanged { hash: name(), summary: name() }, 412, "plan_changed", Some("summary"));
         check(Refusal::Keep(Keep::State { name: name(), state: "used" }), 409, "not_removable", None);
         check(Refusal::Keep(Keep::Held { name: name() }), 423, "locked", None);
         check(Refusal::Keep(Keep::Unconfirmed { name: name() }), 428, "confirm", None);

@@ -39,15 +39,14 @@ impl HostView {
         }
         Self { display_state: display::display_state(&host), api_status: display::api_status(&host), enabled: host.operational.is_enabled(), host }
     }
-}
 
-impl HostView {
-    /// The host in a list: without what registration found and a wipe is to do, which are many times the rest.
-    pub fn listed(host: &Host, caller: &Caller) -> Self {
+    /// The same for a list: what only fills a page of its own (facts, the plan and the results of a wipe) is left out.
+    pub fn brief(host: &Host, caller: &Caller) -> Self {
         let mut view = Self::of(host, caller);
         view.host.facts = None;
         if let Some(run) = view.host.live.as_mut() {
-            (run.partial, run.plan) = (None, None);
+            run.plan = None;
+            run.partial = None;
             run.results.clear();
         }
         view
