@@ -23,6 +23,7 @@ mod lifecycle_grid;
 mod lifecycle_histories;
 mod lifecycle_rows;
 mod lifecycle_samples;
+mod registration;
 mod templates;
 mod tftp;
 mod tftp_story;
