@@ -168,7 +168,7 @@ impl History {
         let health =
             draw.pick(&[Health::Passed, Health::SomeFailed, Health::CriticalFailed, Health::Missed(3), Health::Missed(7), Health::Missed(11)]);
         match draw.below(16) {
-            0 => Event::Contact { tested: draw.below(2) == 0 },
+            0 => Event::Contact { tested: draw.below(2) == 0, booted: draw.below(2) == 0 },
             1 => Event::ContactLost { quiet_secs: draw.below(30) },
             2 => Event::Health(health),
             3 => Event::AdminLock { force: draw.below(2) == 0, confirm: draw.confirm() },
@@ -178,7 +178,7 @@ impl History {
             7 => Event::Stop,
             8 => Event::Restart,
             9 => Event::ForceRestart,
-            10 => Event::TaskDone(draw.pick(&[TaskKind::Starting, TaskKind::Stopping, TaskKind::Restarting, TaskKind::ForceRestarting])),
+            10 => Event::TaskDone { kind: draw.pick(&[None, Some(TaskKind::Starting), Some(TaskKind::Stopping), Some(TaskKind::Restarting)]) },
             11 => Event::Delete { confirm: draw.confirm(), live: draw.live() },
             12 if draw.below(4) == 0 => Event::Freeze { why: "arrears".to_owned() },
             13 if draw.below(4) == 0 => Event::Protect,
@@ -225,7 +225,8 @@ impl History {
         self.tick(&mut draw);
         let event = self.event(&mut draw);
         let actor = Self::actor(&event, &mut draw);
-        let verdict = decide(&event, &self.host, &Ask { actor: &actor, now: at(self.secs), times: &Times::default() });
+        let verdict =
+            decide(&event, &self.host, &Ask { actor: &actor, now: at(self.secs), times: &Times::default(), power_control: draw.below(2) == 0 });
         let Verdict::Go(go) = verdict else { return Ok(()) };
         let told = |what: &str| format!("{what}\n  by {} of {actor:?}: {event:?}\n  before {:#?}\n  after {:#?}", go.row, self.host, go.host);
         went(&self.host, &event, &actor, &go).map_err(told)?;
