@@ -25,6 +25,7 @@ mod lifecycle_grid;
 mod lifecycle_histories;
 mod lifecycle_rows;
 mod lifecycle_samples;
+mod registration;
 mod states;
 mod templates;
 mod tftp;
