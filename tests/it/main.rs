@@ -23,6 +23,7 @@ mod journey;
 mod lab;
 mod lifecycle_grid;
 mod lifecycle_histories;
+mod lifecycle_invariants;
 mod lifecycle_rows;
 mod lifecycle_samples;
 mod registration;
