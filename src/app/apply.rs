@@ -47,7 +47,8 @@ impl House {
             match planned {
                 Err(failure) => (Writes::default(), Err(failure)),
                 Ok(plan) => {
-                    let writer = Writer { view, world: &*world, via, ask: Ask { actor: &actor, now, times: &times, power_control: false }, born: Vec::new() };
+                    let writer =
+                        Writer { view, world: &*world, via, ask: Ask { actor: &actor, now, times: &times, power_control: false }, born: Vec::new() };
                     let (writes, born) = writer.write(&plan);
                     (writes, Ok((plan.differences, born)))
                 }

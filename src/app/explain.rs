@@ -165,7 +165,9 @@ impl House {
     }
 }
 
-/// The open build's token is a secret, and a preview is not the machine.
+/// The tokens of an open build and of the live image's run are secrets, and a preview is not the machine.
 fn hide_token(house: &House, host: &Arc<Host>, text: &str) -> String {
-    host.open_build().map_or_else(|| text.to_owned(), |build| text.replace(house.keys.build_token(build.id).reveal(), "TOKEN"))
+    let build = host.open_build().map(|build| house.keys.build_token(build.id));
+    let live = host.live.as_ref().map(|run| house.keys.live_token(run.id));
+    build.iter().chain(&live).fold(text.to_owned(), |text, token| text.replace(token.reveal(), "TOKEN"))
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
     Fault,
+    live::Live,
     metrics::Metrics,
     pace::{Key, Pace},
     templates::Templates,
@@ -39,6 +40,8 @@ pub struct House {
     pub artifacts: Artifacts,
     /// Loaders, in memory.
     pub loaders: Loaders,
+    /// The live image, reloadable.
+    pub live: Live,
     /// Counters.
     pub metrics: Metrics,
     /// Deadlines.

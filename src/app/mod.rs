@@ -4,6 +4,7 @@
 //! reading, and saves on condition that nobody changed the host meanwhile; if somebody did, it reads and decides again.
 
 pub mod action;
+pub mod agent;
 pub mod answer;
 pub mod apply;
 pub mod artifact;
@@ -18,6 +19,7 @@ pub mod explain;
 pub mod hosts;
 pub mod house;
 pub mod journal;
+pub mod live;
 pub mod loader;
 pub mod metrics;
 pub mod offer;

@@ -25,6 +25,10 @@ pub const REPORTS: Budget = Budget { burst: 400.0, rate: 20.0 };
 /// Files of one machine that leave a line in the journal: an installation from a tree fetches thousands, and the first ones tell.
 pub const FILES: Budget = Budget { burst: 400.0, rate: 10.0 };
 
+/// Hellos and heartbeats of one run: two a minute, and a handful around a boot.
+pub const HEARTBEATS: Budget = Budget { burst: 60.0, rate: 1.0 };
+/// Reports of one run: a few in all, and their repetition while the server could not answer.
+pub const FINDINGS: Budget = Budget { burst: 20.0, rate: 0.1 };
 /// TFTP requests of one peer that are refused and told of; the others are counted.
 pub const REFUSALS: Budget = Budget { burst: 40.0, rate: 2.0 };
 
@@ -43,6 +47,12 @@ pub enum Key {
     Refusal(Ipv4Addr),
     /// Files of this host.
     File(Ipv4Addr, HostId),
+    /// Files of the live image in a boot session of this host.
+    Live(HostId),
+    /// The live image's agent on this host.
+    Agent(HostId),
+    /// What that agent found.
+    Findings(HostId),
 }
 
 impl Key {
@@ -53,7 +63,9 @@ impl Key {
             Self::Document(..) => DOCUMENTS,
             Self::Report(_) => REPORTS,
             Self::Refusal(_) => REFUSALS,
-            Self::File(..) => FILES,
+            Self::File(..) | Self::Live(_) => FILES,
+            Self::Agent(_) => HEARTBEATS,
+            Self::Findings(_) => FINDINGS,
         }
     }
 }

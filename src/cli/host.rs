@@ -3,8 +3,11 @@
 //! Which verb a state allows is the daemon's to say; here are only their words. Showing is `show`, following is `watch`.
 
 mod edit;
+pub mod live;
 pub mod show;
 mod verb;
+mod wait;
+mod wipe;
 
 use serde::Deserialize;
 
@@ -48,6 +51,21 @@ pub enum Host {
     /// Watch a host's build live
     #[command(after_help = "Example: bootwright host watch n1 --until local_boot --timeout 3600")]
     Watch(watch::Watch),
+    /// Wait until a host is in a state; ends at once where it ends in error
+    #[command(after_help = "Example: bootwright host wait n1 --state available --timeout 3600")]
+    Wait(wait::Wait),
+    /// Show how a host's disks would be wiped, which are left alone, and why; wipes nothing
+    #[command(name = "wipe-plan", after_help = "Example: bootwright host wipe-plan n1 --policy purge")]
+    WipePlan(wipe::Asked),
+    /// List the certificates of a host's wiped disks, or save them
+    #[command(after_help = "Example: bootwright host certificates n1 --save certificates/")]
+    Certificates {
+        /// Name, id or MAC address; the id also after the record is gone
+        host: String,
+        /// Write each into this folder, checked against its hash
+        #[arg(long, value_name = "DIR")]
+        save: Option<std::path::PathBuf>,
+    },
     /// The verbs of the lifecycle.
     #[command(flatten)]
     Verb(Verb),
@@ -107,6 +125,9 @@ impl Host {
                 if console.json(&reply)? { Ok(()) } else { console.line(format_args!("{host} removed")) }
             }
             Self::Watch(watch) => watch.run(client, console),
+            Self::Wait(wait) => wait.run(client, console),
+            Self::WipePlan(asked) => asked.show(client, console).map(drop),
+            Self::Certificates { host, save } => wipe::certificates(&host, save, client, console),
             Self::Verb(verb) => verb.run(client, console),
         }
     }

@@ -31,6 +31,9 @@ pub fn show(shown: &Shown, console: &mut Console<'_>) -> Done {
         console.line("")?;
         build::tell(build, None, console)?;
     }
+    if let Some(run) = &host.live {
+        super::live::tell(run, console)?;
+    }
     sessions(&host.sessions, console)
 }
 

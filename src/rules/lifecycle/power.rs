@@ -44,7 +44,9 @@ fn begin(s: &Step<'_>, row: &'static str, kind: TaskKind) -> Row {
 fn by_hand(s: &Step<'_>, kind: TaskKind) -> &'static str {
     match kind {
         _ if s.ask.power_control => "",
-        TaskKind::Stopping => "; there is no power control: switch the machine off yourself, then say task_done (or its monitor says that it is lost)",
+        TaskKind::Stopping => {
+            "; there is no power control: switch the machine off yourself, then say task_done (or its monitor says that it is lost)"
+        }
         _ => "; there is no power control: switch the machine yourself; the task ends when the machine is heard again",
     }
 }
