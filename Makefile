@@ -12,7 +12,7 @@ export BOOTWRIGHT
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 20
 
-demo: install-demo build  ## two emulated machines: one is installed, one goes in circles and is caught
+demo: install-demo build image  ## two emulated machines: the whole life of one, and one that goes in circles and is caught
 	@tests/lab/demo
 
 test:            ## everything: format, lints, unit and integration tests, real clients, virtual machines
@@ -26,10 +26,10 @@ fmt:             ## format the sources
 
 lint:            ## format check, clippy, documentation, all warnings as errors
 	cargo fmt --all --check
-	cargo clippy --locked --all-targets -- -D warnings
-	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps --document-private-items
 
-lab: install-test build   ## the virtual-machine scenarios alone; one of them: make lab S=uefi-http
+lab: install-test build image  ## the virtual-machine scenarios alone; one of them: make lab S=uefi-http
 	@tests/lab/run $(S)
 
 check-templates: install-test build  ## rendered documents before their installers' validators

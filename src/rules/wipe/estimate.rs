@@ -64,7 +64,8 @@ fn own(disk: &Disk, fill: Deadlines) -> Deadlines {
     match disk.erase_minutes {
         Some(minutes) => {
             let secs = u64::from(minutes) * MINUTE;
-            Deadlines { soft_secs: secs * 3 / 2, hard_secs: secs * 3 }
+            // The word is about one of its commands; another of them may have to be tried.
+            Deadlines { soft_secs: secs * 3 / 2, hard_secs: (secs * 3).max(QUICK.hard_secs) }
         }
         None if disk.rotational => fill,
         None => Deadlines { soft_secs: QUICK.soft_secs, hard_secs: fill.hard_secs.max(QUICK.hard_secs) },
