@@ -559,7 +559,10 @@ async fn without_an_image_hosts_wait_with_the_reason_and_verbs_are_refused_with_
 async fn the_script_says_everything_that_the_contract_says_and_the_sites_own_words_after_it() {
     let lab = cleaning(lab().await).await;
     lab.house
-        .edit_settings(&admin(), bootwright::app::settings::Edit::Globals(serde_json::from_value(json!({ "live_args": "console=ttyS0,115200" })).unwrap()))
+        .edit_settings(
+            &admin(),
+            bootwright::app::settings::Edit::Globals(serde_json::from_value(json!({ "live_args": "console=ttyS0,115200" })).unwrap()),
+        )
         .await
         .unwrap();
     let (script, session) = lab.power_on().await;

@@ -140,16 +140,20 @@ async fn a_token_of_an_older_run_opens_nothing() {
 }
 
 #[tokio::test]
-async fn facts_that_lack_what_is_mandatory_are_refused_and_may_come_again() {
+async fn facts_that_lack_what_is_mandatory_are_a_failed_try_and_the_next_one_may_have_them() {
     let (site, script) = site().await;
     let token = word(&script, "bw.token").unwrap();
     told(&say(&site, token, "hello", &hello(&script).to_string()).await, "register");
-    let report = |id: &str, facts: Value| {
-        json!({ "protocol": 1, "session": word(&script, "bw.session"), "report_id": id, "kind": "facts", "facts": facts }).to_string()
+    let report = |script: &str, id: &str, facts: Value| {
+        json!({ "protocol": 1, "session": word(script, "bw.session"), "report_id": id, "kind": "facts", "facts": facts }).to_string()
     };
-    denied(&say(&site, token, "report", &report("r1", json!({}))).await, 409, "facts_incomplete", "mandatory");
+    told(&say(&site, token, "report", &report(&script, "r1", json!({}))).await, "reboot");
     assert_eq!(site.get("/hosts/n1").await.json()["lifecycle"]["state"], "used_registering");
-    told(&say(&site, token, "report", &report("r2", serde_json::to_value(facts()).unwrap())).await, "reboot");
+    site.world.pass(90);
+    let script = site.fetch(&format!("/boot.ipxe?mac={MAC}")).await.text;
+    told(&say(&site, token, "hello", &hello(&script).to_string()).await, "register");
+    told(&say(&site, token, "report", &report(&script, "r2", serde_json::to_value(facts()).unwrap())).await, "reboot");
+    assert_eq!(site.get("/hosts/n1").await.json()["lifecycle"]["state"], "used");
 }
 
 #[tokio::test]
