@@ -12,7 +12,7 @@ use std::{
 
 use crate::{
     contract::Timestamp,
-    machine::{Ask, End, Machine, NoRun, Said},
+    machine::{Ask, Bell, End, Machine, NoRun, Said, Switch},
 };
 
 /// What a drive does wrong.
@@ -318,6 +318,16 @@ impl Machine for Shelf {
 
     fn pause(&self, how_long: Duration) {
         *self.clock.lock().unwrap() += how_long;
+    }
+
+    fn wait_for(&self, bell: &Bell, at_most: Duration) -> bool {
+        self.pause(at_most);
+        bell.has_rung()
+    }
+
+    fn switch(&self, how: Switch) -> io::Result<()> {
+        self.asked.lock().unwrap().push(format!("switch {how:?}"));
+        Ok(())
     }
 }
 
