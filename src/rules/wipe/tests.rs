@@ -1,4 +1,4 @@
-//! Tables of the wipe: what is planned and what is left, how long it takes, what a report proves, what a certificate says.
+//! Tables of the plan: what is planned and what is left, how long it takes, what is said of it.
 //!
 //! Facts are made by hand, disk by disk; nothing here knows a real drive.
 
