@@ -26,8 +26,8 @@ fmt:             ## format the sources
 
 lint:            ## format check, clippy, documentation, all warnings as errors
 	cargo fmt --all --check
-	cargo clippy --locked --all-targets -- -D warnings
-	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps --document-private-items
 
 lab: install-test build image  ## the virtual-machine scenarios alone; one of them: make lab S=uefi-http
 	@tests/lab/run $(S)

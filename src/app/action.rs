@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{House, Refusal, Told, answer::is_version};
+use super::{House, Refusal, Told, answer::is_version, duty};
 use crate::{
-    model::{Actor, Deadlines, DiskId, Host, Then, Timestamp, WipePlan, WipePolicy},
+    model::{Actor, Deadlines, DiskId, Host, PowerState, Stage, Then, Timestamp, WipePlan, WipePolicy},
     rules::lifecycle::{Event, NewLive},
 };
 
@@ -44,9 +44,13 @@ pub struct Words {
     pub touched: bool,
     /// Give up a wipe that runs (`defective`).
     pub abandon: bool,
+    /// What the power is (`power`).
+    pub power: Option<PowerState>,
+    /// Which stage was reached (`report_stage`).
+    pub stage: Option<Stage>,
 }
 
-/// Every verb, as the API and the command line spell it.
+/// Every verb of this file, as the API and the command line spell it; the others are `duty`'s.
 pub const VERBS: [&str; 27] = [
     "register",
     "cancel_register",
@@ -80,7 +84,10 @@ pub const VERBS: [&str; 27] = [
 impl House {
     /// Carries out a verb.
     pub async fn act(&self, actor: &Actor, key: &str, version: Option<u64>, verb: &str, words: &Words) -> Told<Arc<Host>> {
-        let event = self.event_of(verb, words, self.new_live(None, None))?;
+        let event = match duty::event_of(verb, words, &*self.find(key)?)? {
+            Some(event) => event,
+            None => self.event_of(verb, words, self.new_live(None, None))?,
+        };
         let find = |house: &Self| house.find(key);
         self.draft(actor, find, |draft| {
             is_version(&draft.seen, version)?;
@@ -147,10 +154,10 @@ const fn wipes(event: &Event) -> bool {
     matches!(event, Event::Release { .. } | Event::CleanStart { .. } | Event::CleanRetry(_) | Event::Delete { .. })
 }
 
-fn missing(field: &str, text: &str) -> Refusal {
+pub(super) fn missing(field: &str, text: &str) -> Refusal {
     Refusal::Invalid { field: field.into(), text: text.into() }
 }
 
-fn needed(reason: String, text: &str) -> Result<String, Refusal> {
+pub(super) fn needed(reason: String, text: &str) -> Result<String, Refusal> {
     if reason.trim().is_empty() { Err(missing("reason", text)) } else { Ok(reason) }
 }

@@ -14,6 +14,7 @@ pub mod callback;
 pub mod check;
 pub mod document;
 pub mod draft;
+pub mod duty;
 pub mod enroll;
 pub mod explain;
 pub mod hosts;

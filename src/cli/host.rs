@@ -4,6 +4,7 @@
 
 mod edit;
 mod facts;
+mod health;
 pub mod live;
 pub mod show;
 mod verb;
@@ -74,6 +75,9 @@ pub enum Host {
         #[arg(long, value_name = "DIR")]
         save: Option<std::path::PathBuf>,
     },
+    /// Report a host's health, as a monitor would
+    #[command(after_help = "Example: bootwright host health n1 missed 6")]
+    Health(health::Health),
     /// The verbs of the lifecycle.
     #[command(flatten)]
     Verb(Verb),
@@ -141,6 +145,7 @@ impl Host {
             Self::Wait(wait) => wait.run(client, console),
             Self::WipePlan(asked) => asked.show(client, console).map(drop),
             Self::Certificates { host, save } => wipe::certificates(&host, save, client, console),
+            Self::Health(health) => health.run(client, console),
             Self::Verb(verb) => verb.run(client, console),
         }
     }

@@ -8,6 +8,7 @@ use bootwright::model::{
     PowerState, ReturnTo, Role, SessionId, Stage, TaskKind, Then, What,
 };
 use bootwright::rules::display::{api_status, display_state};
+use bootwright::rules::expiry;
 use bootwright::rules::lifecycle::{
     Ask, Clock, Event, Go, Health, NewBuild, NewLive, Stay, Times, Verdict, WhyKind, Wiped, created, decide, running,
 };
@@ -80,7 +81,7 @@ const DAYS: i64 = 86_400;
 #[test]
 fn a_recorded_host_is_new_locked_and_its_disks_unknown() {
     let (actor, times) = (alice(), Times::default());
-    let ask = Ask { actor: &actor, now: now(), times: &times };
+    let ask = Ask { actor: &actor, now: now(), times: &times, power_control: false };
     let Go { row, host, notes } = created(HostId(uuid::Uuid::from_u128(1)), "n2".parse().unwrap(), vec![], &ask);
     assert_eq!((row, &host.lifecycle, &host.disk_state), ("T1", &Lifecycle::New, &DiskState::Unknown));
     assert_eq!((host.operational.administrative, host.operational.availability), (Administrative::Locked, Availability::Offline));
@@ -383,6 +384,8 @@ fn stages_go_forward_with_gaps_and_never_back() {
     check(stage(Stage::Built), &provisioning(Stage::Installing), "✗ wrong_stage");
     check(stage(Stage::LocalBoot), &provisioning(Stage::Installing), "✗ wrong_stage");
     check(stage(Stage::VmCreated), &provisioning(Stage::BuildEnabled), "✗ wrong_stage");
+    check_by(&alice(), stage(Stage::Dhcp), &provisioning(Stage::BuildEnabled), "✗ wrong_stage");
+    check_by(&alice(), stage(Stage::Installing), &provisioning(Stage::Dhcp), "stage provisioning");
     check_by(&machine(false), stage(Stage::Dhcp), &provisioning(Stage::BuildEnabled), "stage provisioning");
     check_by(&machine(false), stage(Stage::Installing), &provisioning(Stage::Dhcp), "✗ not_proven");
     check_by(&Actor::Server, stage(Stage::PreRunning), &provisioning(Stage::Dhcp), "✗ not_proven");
@@ -726,15 +729,16 @@ fn leaving_service_needs_clean_disks_or_force_with_a_reason() {
 #[test]
 fn the_operational_state_follows_contact_health_and_time() {
     let availability = |host: &Host| host.operational.availability;
-    let contact = |tested| Event::Contact { tested };
+    let contact = |tested| Event::Contact { tested, booted: true };
     let power = |power, steady_secs, mass| Event::PowerRead { power, steady_secs, mass };
-    let unlocked = go(&used(), &Event::AdminUnlock);
+    let unlocked = go_powered(&used(), &Event::AdminUnlock, 0).host;
     check(contact(true), &used(), "O1 used");
     check(contact(true), &unlocked, "O3 used");
     check(contact(false), &unlocked, "O4 used");
     check_at(30, contact(true), &in_service(), "= noted");
     check_at(60, contact(true), &in_service(), "O1 used");
     check_at(719, Event::BootTimeout, &unlocked, "= not_due");
+    check_at(720, Event::BootTimeout, &in_service(), "= not_due");
     check_at(720, Event::BootTimeout, &unlocked, "O1 used");
     check(Event::ContactLost { quiet_secs: 10 }, &in_service(), "= not_due");
     check(Event::ContactLost { quiet_secs: 11 }, &go(&used(), &contact(true)), "O2 used");
@@ -793,43 +797,180 @@ fn automatic_recovery_stops_at_its_threshold() {
 
 // ── P1–P4, P9, P10 ──
 
+#[track_caller]
+fn check_powered(secs: i64, event: Event, host: &Host, want: &str) {
+    let verdict = verdict_powered(host, &event, secs);
+    assert_eq!(word(&verdict), want, "{} in {}: {verdict:?}", event.word(), host.lifecycle.word());
+}
+
+fn powered(state: PowerState) -> Host {
+    with(used(), |host| host.power.state = state)
+}
+
+fn heard(booted: bool) -> Event {
+    Event::Contact { tested: false, booted }
+}
+
 #[test]
-fn power_tasks_come_one_at_a_time_and_end_in_a_fault_after_a_second_try() {
-    let power = |state| with(used(), |host| host.power.state = state);
-    check(Event::Start, &power(PowerState::Off), "P1 used");
-    check(Event::Start, &power(PowerState::On), "= already");
-    check(Event::Start, &power(PowerState::PoweringOff), "✗ wrong_power");
-    check(Event::Start, &frozen(power(PowerState::Off)), "✗ frozen");
+fn power_tasks_come_one_at_a_time() {
+    check(Event::Start, &powered(PowerState::Off), "P1 used");
+    check(Event::Start, &powered(PowerState::PoweringOff), "✗ wrong_power");
+    check(Event::Start, &frozen(powered(PowerState::Off)), "✗ frozen");
     check(Event::Start, &available(), "✗ not_from_here");
-    check(Event::Stop, &power(PowerState::On), "P2 used");
-    check(Event::Stop, &protected(power(PowerState::On)), "P2 used");
+    check(Event::Stop, &powered(PowerState::On), "P2 used");
+    check(Event::Stop, &protected(powered(PowerState::On)), "P2 used");
     check(Event::Stop, &frozen(used()), "P2 used");
-    check(Event::Stop, &power(PowerState::Off), "= already");
+    check(Event::Stop, &powered(PowerState::Off), "= already");
+    check(Event::Stop, &restarting(&used()), "✗ task_open");
     check(Event::Stop, &new(), "✗ not_from_here");
-    check(Event::Restart, &power(PowerState::On), "P3 used");
-    check(Event::Restart, &power(PowerState::Off), "✗ wrong_power");
+    check(Event::Restart, &powered(PowerState::On), "P3 used");
+    check(Event::Restart, &powered(PowerState::Off), "✗ wrong_power");
+    check(Event::Restart, &powered(PowerState::PoweringOn), "✗ wrong_power");
     check(Event::Restart, &frozen(used()), "✗ frozen");
     check(Event::Restart, &cleaning(Then::Available), "✗ not_from_here");
     check(Event::Restart, &available(), "✗ not_from_here");
-    check(Event::ForceRestart, &power(PowerState::Off), "P4 used");
+    check(Event::ForceRestart, &powered(PowerState::Off), "P4 used");
     check(Event::ForceRestart, &cleaning(Then::Available), "P4 cleaning");
+    check(Event::ForceRestart, &frozen(used()), "✗ frozen");
     check(Event::ForceRestart, &erasing(), "✗ erase_begun");
     check(Event::ForceRestart, &provisioning(Stage::Dhcp), "✗ task_open");
     check(Event::Start, &restarting(&used()), "✗ task_open");
-    check(Event::TaskDone(TaskKind::Restarting), &restarting(&used()), "P3 used");
-    check(Event::TaskDone(TaskKind::Starting), &restarting(&used()), "= not_due");
-    check(Event::TaskDone(TaskKind::Creating), &provisioning(Stage::Dhcp), "= not_due");
+    let done = |kind| Event::TaskDone { kind };
+    check(done(Some(TaskKind::Restarting)), &restarting(&used()), "P3 used");
+    check(done(None), &restarting(&used()), "P3 used");
+    check_by(&alice(), done(None), &restarting(&used()), "P3 used");
+    check_by(&machine(true), done(None), &restarting(&used()), "✗ wrong_actor");
+    check(done(Some(TaskKind::Starting)), &restarting(&used()), "= not_due");
+    check(done(None), &provisioning(Stage::Dhcp), "= not_due");
+    check(done(None), &used(), "= not_due");
     check_at(300, Event::SoftDeadline(Clock::Task), &restarting(&used()), "T36 used");
-    check_at(899, Event::HardDeadline(Clock::Task), &restarting(&used()), "= not_due");
-    let again = go_at(&restarting(&used()), &Event::HardDeadline(Clock::Task), 900).host;
-    assert_eq!(again.task.as_ref().unwrap().attempt, 2);
-    check_at(1800, Event::HardDeadline(Clock::Task), &again, "T27b error");
-    let start = go(&power(PowerState::Off), &Event::Start);
+    check_at(299, Event::SoftDeadline(Clock::Task), &restarting(&used()), "= not_due");
+    let start = go(&powered(PowerState::Off), &Event::Start);
     assert_eq!((display_state(&start), api_status(&start)), ("Starting", Some("SHUTOFF")));
     assert_eq!(go(&start, &Event::PowerRead { power: PowerState::On, steady_secs: 30, mass: false }).task, None);
+    let stop = go(&powered(PowerState::On), &Event::Stop);
+    assert_eq!(go(&stop, &Event::PowerRead { power: PowerState::Off, steady_secs: 30, mass: false }).task, None);
+    let done = go(&stop, &done(None));
+    assert_eq!((done.power.state, display_state(&done), api_status(&done)), (PowerState::Off, "Stopped", Some("SHUTOFF")));
+}
+
+#[test]
+fn with_power_control_a_task_is_tried_twice_and_then_a_fault() {
+    check_powered(0, Event::Start, &powered(PowerState::On), "= already");
+    check_powered(899, Event::HardDeadline(Clock::Task), &restarting(&used()), "= not_due");
+    let again = go_powered(&restarting(&used()), &Event::HardDeadline(Clock::Task), 900).host;
+    assert_eq!((again.task.as_ref().unwrap().attempt, again.task.as_ref().unwrap().hard_deadline), (2, Some(at(1800))));
+    check_powered(1800, Event::HardDeadline(Clock::Task), &again, "T27b error");
     for (host, want) in [(reserved(), "T27 error"), (maintenance(ReturnTo::Used), "T27 error"), (new(), "P3 new")] {
-        check_at(900, Event::HardDeadline(Clock::Task), &with(restarting(&host), |host| host.task.as_mut().unwrap().attempt = 2), want);
+        check_powered(900, Event::HardDeadline(Clock::Task), &with(restarting(&host), |host| host.task.as_mut().unwrap().attempt = 2), want);
     }
+    // The controller tells when a task is done; being heard does not.
+    assert!(go_powered(&restarting(&used()), &heard(true), 9).host.task.is_some());
+    let stopping = go(&go(&powered(PowerState::On), &heard(true)), &Event::Stop);
+    assert!(go_powered(&stopping, &Event::ContactLost { quiet_secs: 60 }, 9).host.task.is_some());
+    check_powered(720, Event::BootTimeout, &go_powered(&used(), &Event::AdminUnlock, 0).host, "O1 used");
+}
+
+#[test]
+fn without_power_control_people_switch_and_contact_tells() {
+    let says = |go: &Go, word: &str| assert!(go.notes.iter().any(|(_, text)| text.contains(word)), "{word}: {:?}", go.notes);
+    for (host, event) in [(powered(PowerState::Off), Event::Start), (used(), Event::Restart), (used(), Event::ForceRestart), (used(), Event::Stop)] {
+        says(&go_at(&host, &event, 0), "there is no power control: switch the machine");
+    }
+    // What was last heard to be on may have been switched off since.
+    let starting = go(&powered(PowerState::On), &Event::Start);
+    let off = go(&powered(PowerState::Off), &Event::Start);
+    for booted in [false, true] {
+        assert_eq!(go(&starting, &heard(booted)).task, None);
+        let host = go(&off, &heard(booted));
+        assert_eq!((host.task, host.power.state, host.power.observed_at), (None, PowerState::On, Some(now())));
+    }
+    let forced = go(&used(), &Event::ForceRestart);
+    for host in [restarting(&used()), forced] {
+        assert!(go(&host, &heard(false)).task.is_some(), "a renewed lease is no restart");
+        assert_eq!(go(&host, &heard(true)).task, None);
+        assert_eq!(go(&go(&host, &heard(false)), &heard(true)).task, None, "heard lately, but not booted");
+    }
+    let stopping = go(&go(&used(), &heard(true)), &Event::Stop);
+    assert!(go_at(&stopping, &heard(true), 90).host.task.is_some());
+    let stopped = go(&stopping, &Event::ContactLost { quiet_secs: 11 });
+    assert_eq!((&stopped.task, stopped.power.state, stopped.operational.availability), (&None, PowerState::Off, Availability::Offline));
+    let silent = go(&used(), &Event::Stop);
+    check(Event::ContactLost { quiet_secs: 10 }, &silent, "= not_due");
+    check(Event::ContactLost { quiet_secs: 11 }, &silent, "P2 used");
+    // Nobody tried, so nothing failed: given up with an issue, wherever the host is.
+    for host in [used(), reserved(), maintenance(ReturnTo::Used), new()] {
+        check_at(899, Event::HardDeadline(Clock::Task), &restarting(&host), "= not_due");
+        let Go { row, host: left, notes, .. } = go_at(&restarting(&host), &Event::HardDeadline(Clock::Task), 900);
+        assert_eq!((row, &left.lifecycle, &left.task, left.issues[0].kind), ("P3", &host.lifecycle, &None, IssueKind::Overdue));
+        assert!(matches!(&notes[0].0, What::Deadline { which } if which == "hard"));
+        // Late, but there: nothing is overdue any more.
+        assert!(go_at(&left, &heard(true), 1000).host.issues.is_empty());
+        assert_eq!(go_at(&left, &heard(false), 1000).host.issues.len(), 1);
+    }
+}
+
+#[test]
+fn without_power_control_an_unlocked_host_waits_for_its_reboot_and_has_not_failed() {
+    let Go { host, notes, .. } = go_at(&used(), &Event::AdminUnlock, 0);
+    assert_eq!((host.operational.availability, host.operational.deadline), (Availability::Offline, None));
+    assert!(notes[0].1.contains("nobody reboots it"), "{notes:?}");
+    check_at(9000, Event::BootTimeout, &host, "= not_due");
+    check_at(9000, heard(true), &host, "O4 used");
+    // One that was in service and fell silent is another matter.
+    let lost = go(&in_service(), &Event::ContactLost { quiet_secs: 11 });
+    check_at(720, Event::BootTimeout, &lost, "O1 used");
+    // And one that is known to be off is not waited for.
+    let off = go(&in_service(), &Event::PowerRead { power: PowerState::Off, steady_secs: 30, mass: false });
+    check_at(9000, Event::BootTimeout, &off, "= not_due");
+    let on = go(&off, &Event::PowerRead { power: PowerState::On, steady_secs: 30, mass: false });
+    check_at(720, Event::BootTimeout, &on, "O1 used");
+}
+
+#[test]
+fn a_reported_health_makes_each_boot_wait_for_a_report() {
+    let availability = |host: &Host| host.operational.availability;
+    let heard_only = go(&go(&used(), &Event::AdminUnlock), &heard(true));
+    assert_eq!(availability(&heard_only), Availability::Available);
+    check(Event::Health(Health::Passed), &heard_only, "O6 used");
+    let watched = go(&heard_only, &Event::Health(Health::Passed));
+    check(Event::Health(Health::Passed), &watched, "= already");
+    let back = go_at(&go(&watched, &Event::ContactLost { quiet_secs: 60 }), &heard(true), 100).host;
+    assert_eq!(availability(&back), Availability::Intest);
+    check_at(101, Event::Health(Health::SomeFailed), &back, "O4 used");
+    // Locking forgets the monitor.
+    let again = go(&go(&go(&watched, &Event::AdminLock { force: false, confirm: None }), &Event::AdminUnlock), &heard(true));
+    assert_eq!(availability(&again), Availability::Available);
+    // A locked host that misses its heartbeats is offline.
+    let online = go(&used(), &heard(true));
+    check(Event::Health(Health::Missed(9)), &online, "= noted");
+    check(Event::Health(Health::Missed(10)), &online, "O2 used");
+    assert_eq!(availability(&go(&online, &Event::Health(Health::Missed(10)))), Availability::Offline);
+}
+
+#[test]
+fn the_live_images_agent_is_contact_and_its_silence_the_loss_of_it() {
+    let availability = |host: &Host| host.operational.availability;
+    let there = go(&registering(), &hello(true, 1));
+    assert_eq!((availability(&there), there.operational.last_contact), (Availability::Online, Some(now())));
+    let beaten = go_at(&with(there.clone(), |host| host.operational.availability = Availability::PoweredOff), &beat(true), 40).host;
+    assert_eq!((availability(&beaten), beaten.operational.last_contact), (Availability::Online, Some(at(40))));
+    assert_eq!(expiry_words(&there, 119), [""; 0]);
+    assert_eq!(expiry_words(&there, 120), ["contact.lost", "agent.silent"]);
+    let lost = go_at(&go_at(&there, &Event::ContactLost { quiet_secs: 120 }, 120).host, &Event::AgentSilent, 120).host;
+    assert_eq!(availability(&lost), Availability::Offline);
+    assert_eq!((expiry_words(&lost, 299).len(), expiry_words(&lost, 300)), (0, vec!["agent.silent"]));
+    // One in service is judged by what it serves with.
+    let used = go(&with(used_registering(), |host| host.operational = unlocked_offline().operational), &hello(true, 1));
+    assert_eq!(availability(&used), Availability::Offline);
+}
+
+fn unlocked_offline() -> Host {
+    go(&used(), &Event::AdminUnlock)
+}
+
+fn expiry_words(host: &Host, secs: i64) -> Vec<&'static str> {
+    expiry::due(host, &Times::default(), at(secs)).iter().map(Event::word).collect()
 }
 
 #[test]
@@ -905,7 +1046,7 @@ fn an_absurd_deadline_is_still_finite() {
     let deadlines = [(Stage::BuildEnabled, Deadlines { soft_secs: u64::MAX, hard_secs: u64::MAX })].into();
     let event = Event::EnableBuild { build: Box::new(NewBuild { deadlines, token_secs: Some(u64::MAX), ..*new_build(B1) }), confirm: None };
     let actor = alice();
-    let verdict = decide(&event, &available(), &Ask { actor: &actor, now: now(), times: &Times::default() });
+    let verdict = decide(&event, &available(), &Ask { actor: &actor, now: now(), times: &Times::default(), power_control: false });
     let Verdict::Go(go) = verdict else { panic!("{verdict:?}") };
     assert!(go.host.open_build().unwrap().hard_deadline.is_some());
 }

@@ -176,7 +176,7 @@ pub fn decommissioned(reason: Decommission) -> Host {
 #[track_caller]
 pub fn go_at(host: &Host, event: &Event, secs: i64) -> Go {
     let actor = actor_of(event);
-    let ask = Ask { actor: &actor, now: at(secs), times: &Times::default() };
+    let ask = Ask { actor: &actor, now: at(secs), times: &Times::default(), power_control: false };
     match decide(event, host, &ask) {
         Verdict::Go(go) => *go,
         other => panic!("{} in {} is {other:?}", event.word(), host.lifecycle.word()),
@@ -241,7 +241,7 @@ pub fn looped(class: LoopClass, halt: bool, session: u64) -> Event {
 
 /// Unlocked and heard, its tests under way.
 pub fn in_tests() -> Host {
-    go(&go(&used(), &Event::AdminUnlock), &Event::Contact { tested: true })
+    go(&go(&used(), &Event::AdminUnlock), &Event::Contact { tested: true, booted: true })
 }
 
 /// Unlocked, heard and healthy.
@@ -370,7 +370,7 @@ pub fn events() -> Vec<(i64, Event)> {
         (later, Event::HardDeadline(Clock::State)),
         (later, Event::HardDeadline(Clock::Build)),
         (later, Event::HardDeadline(Clock::Task)),
-        (0, Event::Contact { tested: true }),
+        (0, Event::Contact { tested: true, booted: true }),
         (0, Event::ContactLost { quiet_secs: 60 }),
         (later, Event::BootTimeout),
         (0, Event::Health(Health::Passed)),
@@ -383,7 +383,7 @@ pub fn events() -> Vec<(i64, Event)> {
         (0, Event::Stop),
         (0, Event::Restart),
         (0, Event::ForceRestart),
-        (0, Event::TaskDone(TaskKind::Restarting)),
+        (0, Event::TaskDone { kind: Some(TaskKind::Restarting) }),
         (0, Event::Delete { confirm: name(), live: wipe() }),
         (0, Event::Freeze { why: "arrears".into() }),
         (0, Event::Unfreeze),
@@ -398,7 +398,21 @@ pub fn verdict(host: &Host, event: &Event, secs: i64) -> Verdict {
 }
 
 pub fn verdict_by(host: &Host, event: &Event, secs: i64, actor: &Actor) -> Verdict {
-    decide(event, host, &Ask { actor, now: at(secs), times: &Times::default() })
+    decide(event, host, &Ask { actor, now: at(secs), times: &Times::default(), power_control: false })
+}
+
+/// What becomes of a host where a management controller carries out power tasks.
+#[track_caller]
+pub fn go_powered(host: &Host, event: &Event, secs: i64) -> Go {
+    match verdict_powered(host, event, secs) {
+        Verdict::Go(go) => *go,
+        other => panic!("{} in {} is {other:?}", event.word(), host.lifecycle.word()),
+    }
+}
+
+/// The verdict where a management controller carries out power tasks.
+pub fn verdict_powered(host: &Host, event: &Event, secs: i64) -> Verdict {
+    decide(event, host, &Ask { actor: &actor_of(event), now: at(secs), times: &Times::default(), power_control: true })
 }
 
 #[track_caller]

@@ -49,6 +49,12 @@ pub struct Words {
     /// Give up a wipe that runs (defective)
     #[arg(long)]
     abandon: bool,
+    /// What the power is: on, off, unknown (power)
+    #[arg(long, value_name = "STATE")]
+    power: Option<String>,
+    /// Which stage was reached (report-stage)
+    #[arg(long, value_name = "STAGE")]
+    stage: Option<String>,
     /// Only if the host is still at this version
     #[arg(long, value_name = "VERSION")]
     if_match: Option<u64>,
@@ -104,6 +110,16 @@ verbs! {
     Unfreeze "unfreeze" "End a freeze (admin)" "unfreeze n1"
     Protect "protect" "Refuse destructive verbs" "protect n1"
     Unprotect "unprotect" "Allow destructive verbs again" "unprotect n1"
+    Start "start" "Ask for a used host's power to be switched on" "start n1"
+    Stop "stop" "Ask for a used host's power to be switched off" "stop n1"
+    Restart "restart" "Ask for a host to be restarted" "restart n1"
+    ForceRestart "force_restart" "The same, also in the middle of work" "force-restart n1"
+    TaskDone "task_done" "Say that the power task is done" "task-done n1"
+    Power "power" "Say what the power is" "power n1 --power off"
+    Fault "fault" "Say that something is broken: the host is in error" "fault n1 --reason 'PSU 2'"
+    ReportStage "report_stage" "Say which stage an image's build has reached" "report-stage n1 --stage vm_created"
+    ReportBuilt "report_built" "Say that the newest build is built" "report-built n1"
+    ReportFailed "report_failed" "Say that the newest build failed" "report-failed n1 --reason 'no space'"
 }
 
 impl Verb {
@@ -153,7 +169,7 @@ impl Words {
     }
 
     fn body(&self) -> Value {
-        let Self { confirm, reason, notes, user, until, then, policy, plan, .. } = self;
+        let Self { confirm, reason, notes, user, until, then, policy, plan, power, stage, .. } = self;
         let texts = [
             ("confirm", confirm),
             ("reason", reason),
@@ -163,6 +179,8 @@ impl Words {
             ("then", then),
             ("policy", policy),
             ("plan_hash", plan),
+            ("power", power),
+            ("stage", stage),
         ];
         let mut body: Map<String, Value> = texts.into_iter().filter_map(|(name, text)| Some((name.to_owned(), json!(text.as_ref()?)))).collect();
         let flags = [("force", self.force), ("touched", self.touched), ("abandon", self.abandon)];
@@ -179,7 +197,7 @@ mod tests {
     #[test]
     fn every_verb_of_the_story_is_a_command() {
         let mut ours = WORDS.to_vec();
-        let mut theirs = crate::app::action::VERBS.to_vec();
+        let mut theirs: Vec<_> = crate::app::action::VERBS.into_iter().chain(crate::app::duty::VERBS).collect();
         ours.sort_unstable();
         theirs.sort_unstable();
         assert_eq!(ours, theirs);

@@ -110,6 +110,7 @@ fn contact_lost(s: &Step<'_>, quiet_secs: u64) -> Row {
         A::Intest | A::Available | A::Degraded => "O7",
         A::Failed if s.host.operational.last_contact.is_some() => "O7",
         A::Failed => return same(Stay::NotDue("it failed because nothing was heard")),
+        A::Offline | A::PoweredOff | A::NotInstalled if power::ends_by_silence(s) => "P2",
         A::Offline | A::PoweredOff | A::NotInstalled => return same(Stay::Already("the host is offline")),
     };
     lost(s, row, format!("nothing heard for {quiet_secs} seconds: offline")).go()
@@ -250,18 +251,21 @@ fn power_read(s: &Step<'_>, read: PowerState, steady_secs: u64, mass: bool) -> R
     let (now, availability) = (s.now(), s.host.operational.availability);
     let ends = |kind| s.host.task.as_ref().is_some_and(|task| task.kind == kind);
     let done = (read == PowerState::On && ends(TaskKind::Starting)) || (read == PowerState::Off && ends(TaskKind::Stopping));
+    let awaited = unlocked(s) && availability == A::Offline;
+    let boot_by = times::after(now, s.ask.times.boot_secs);
     let step = match (read, availability) {
         (PowerState::Off, A::Offline | A::Online) if !unlocked(s) => become_(s, "O10", A::PoweredOff, "power off"),
         (PowerState::Off, A::Online | A::Intest | A::Available | A::Degraded | A::Failed) => become_(s, "O7", A::Offline, "power off: offline"),
-        (PowerState::On, A::Offline) if unlocked(s) => become_(s, "O10", A::Offline, "power on, nothing heard yet"),
         (PowerState::On, A::PoweredOff) => become_(s, "O10", A::Offline, "power on, nothing heard yet"),
         _ => s.by("O10").changed(format!("power: {read:?}")),
     };
     step.with(|host| {
         host.power.state = read;
         host.power.observed_at = Some(now);
-        if read == PowerState::Off {
-            host.operational.deadline = None;
+        match read {
+            PowerState::Off => host.operational.deadline = None,
+            PowerState::On if awaited => host.operational.deadline = Some(boot_by),
+            _ => {}
         }
         if done {
             host.task = None;

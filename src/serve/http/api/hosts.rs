@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// A host with its version as `ETag`.
-fn shown(status: StatusCode, host: &Arc<Host>, caller: &Caller) -> Response {
+pub(super) fn shown(status: StatusCode, host: &Arc<Host>, caller: &Caller) -> Response {
     let mut headers = HeaderMap::new();
     if let Ok(etag) = HeaderValue::from_str(&format!("\"{}\"", host.version)) {
         headers.insert(header::ETAG, etag);

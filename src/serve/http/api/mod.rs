@@ -7,6 +7,7 @@
 mod access;
 mod apply;
 mod builds;
+mod duty;
 mod explain;
 mod health;
 mod hosts;
@@ -67,6 +68,7 @@ fn described() -> (Router<Admin>, utoipa::openapi::OpenApi) {
         .routes(routes!(hosts::list, hosts::create))
         .routes(routes!(hosts::show, hosts::edit, hosts::remove))
         .routes(routes!(hosts::act))
+        .routes(routes!(duty::report))
         .routes(routes!(wipe::plan))
         .routes(routes!(wipe::certificates))
         .routes(routes!(wipe::certificate))

@@ -1,0 +1,3 @@
+//! Whole wipes.
+//! x
+//! y
