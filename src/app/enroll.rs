@@ -96,7 +96,7 @@ impl House {
             return Ok(full(network));
         }
         Ok(match (network.auto_enroll, self.live_for_stranger(network)) {
-            (AutoEnroll::Off, _) => format!("network {} takes in no strangers (auto_enroll: off)", network.name),
+            (AutoEnroll::Off, _) => "it stays a stranger (auto_enroll: off)".to_owned(),
             (AutoEnroll::Ask, _) => format!("it would be recorded as {}, and an operator decides about it (auto_enroll: ask)", name()),
             (AutoEnroll::On, Ok(_)) => format!("it would be recorded as {} and registered by the live image (auto_enroll: on)", name()),
             (AutoEnroll::On, Err(why)) => format!("it stays a stranger until it can be registered (auto_enroll: on): {why}"),

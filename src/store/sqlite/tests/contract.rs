@@ -193,12 +193,14 @@ async fn settings_are_kept_and_journalled_one_by_one() {
         settings.tokens.insert(name("ci"), token);
         let profile = serde_json::from_value(serde_json::json!({"name": "p", "args": "quiet"})).unwrap();
         settings.profiles.insert(name("p"), Arc::new(profile));
+        let rule = serde_json::from_value(serde_json::json!({"name": "r", "when": "true"})).unwrap();
+        settings.rules.insert(name("r"), Arc::new(rule));
         let set = |noun: &str, name: &str| fact(None, What::Settings { noun: noun.into(), name: name.into(), verb: "created".into() });
-        (Writes { settings: Some(settings), facts: vec![set("token", "ci"), set("profile", "p")], ..Writes::default() }, ())
+        (Writes { settings: Some(settings), facts: vec![set("token", "ci"), set("profile", "p"), set("rule", "r")], ..Writes::default() }, ())
     });
     entries.await.unwrap();
     let entries = store.journal(JournalFilter { kind: Some("settings".into()), ..JournalFilter::default() }).await.unwrap();
-    assert!(entries.len() == 2 && entries.iter().all(|entry| entry.patch.is_some()));
+    assert!(entries.len() == 3 && entries.iter().all(|entry| entry.patch.is_some()));
     assert_eq!(store.settings().unwrap().profiles["p"].args.as_deref(), Some("quiet"));
     assert_eq!(store.verify().await.unwrap(), []);
 }
