@@ -93,7 +93,10 @@ fn a_wipe_without_its_plan_shows_it_does_nothing_and_says_how_to_go_on() {
 
 #[test]
 fn a_plan_reads_as_disks_what_is_left_and_how_long_it_takes() {
-    let daemon = Scripted::new(vec![("GET /api/v1/hosts/n1/wipe-plan?policy=clear&include=wwn:1&include=u%2F1", plan_reply("clear", &["nvme0n1 is failing"]))]);
+    let daemon = Scripted::new(vec![(
+        "GET /api/v1/hosts/n1/wipe-plan?policy=clear&include=wwn:1&include=u%2F1",
+        plan_reply("clear", &["nvme0n1 is failing"]),
+    )]);
     let ran = daemon.run("host wipe-plan n1 --policy clear --include wwn:1 --include u/1");
     assert_eq!(ran.code, 0, "{}", ran.err);
     let expected = format!(

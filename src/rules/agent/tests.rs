@@ -3,7 +3,11 @@
 //! One line per case; `A` is the power-on of the hello, `B` another one.
 
 use super::*;
-use crate::model::{DiskId, Issue, LiveId, PlannedDisk, ReturnTo, Then, TokenHash, WipePolicy, host::Frozen, lifecycle::{Decommission, ErrorFrom}};
+use crate::model::{
+    DiskId, Issue, LiveId, PlannedDisk, ReturnTo, Then, TokenHash, WipePolicy,
+    host::Frozen,
+    lifecycle::{Decommission, ErrorFrom},
+};
 
 const A: SessionId = SessionId(0xa);
 const B: SessionId = SessionId(0xb);
