@@ -5,11 +5,12 @@
 use bootwright::{
     app::{Saved, house::Pen},
     model::{
-        DiskState, Host, Lifecycle,
+        DiskResult, DiskState, Host, Lifecycle,
         Role::{Admin, Operator, Viewer},
         What, WipePlan,
         token::sha256_hex,
     },
+    rules::{lifecycle::Wiped, wipe},
     store::Writes,
 };
 use serde_json::{Value, json};
@@ -378,4 +379,22 @@ async fn a_list_of_hosts_is_without_what_fills_a_page_of_its_own() {
     for shown in [host, whole] {
         assert_eq!(shown["live"]["token_hash"], "(secret)");
     }
+}
+
+/// What agents of protocol 1 say is judged here as they mean it, for as long as there are such agents.
+#[test]
+fn the_golden_report_of_a_wipe_proves_two_disks_and_not_the_third() {
+    let golden = |name: &str| {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/agent").join(name);
+        serde_json::from_str::<Value>(&std::fs::read_to_string(path).unwrap()).unwrap()
+    };
+    let (reply, report) = (golden("reply-clean-1.json"), golden("report-wipe-1.json"));
+    let plan: WipePlan = serde_json::from_str(reply["plan"].as_str().unwrap()).unwrap();
+    assert_eq!((plan.text().as_str(), plan.hash().as_str()), (reply["plan"].as_str().unwrap(), report["plan_hash"].as_str().unwrap()));
+    let mut results: Vec<DiskResult> = serde_json::from_value(report["results"].clone()).unwrap();
+    let Wiped::Failed { text } = wipe::judge(&plan, &results, None) else { panic!("sdb was not wiped") };
+    assert!(text.starts_with("serial:ST4000NM0035-1V4107_ZC1A2B3C (sdb): every method failed") && !text.contains("nvme0n1"), "{text}");
+    results.pop();
+    let two = WipePlan { disks: plan.disks[..2].to_vec(), ..plan };
+    assert_eq!(wipe::judge(&two, &results, None), Wiped::All);
 }

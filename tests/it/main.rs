@@ -28,6 +28,8 @@ mod lifecycle_histories;
 mod lifecycle_invariants;
 mod lifecycle_rows;
 mod lifecycle_samples;
+mod live_agent;
+mod live_http;
 mod registration;
 mod states;
 mod templates;

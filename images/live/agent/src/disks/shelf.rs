@@ -12,7 +12,7 @@ use std::{
 
 use crate::{
     contract::Timestamp,
-    machine::{Ask, End, Machine, NoRun, Said},
+    machine::{Ask, Bell, End, Machine, NoRun, Said, Switch},
 };
 
 /// What a drive does wrong.
@@ -20,29 +20,30 @@ use crate::{
 pub struct Faults {
     /// Writes that reach this byte fail.
     pub write_fails_at: Option<u64>,
-    /// Orders for zeroes succeed and do nothing.
-    pub lies: bool,
-    /// Bytes from here to there never change after the shelf is locked.
-    pub keeps: Option<(u64, u64)>,
+    /// Orders for zeroes succeed and do nothing from this byte on.
+    pub lies_from: Option<u64>,
     /// Another device has its name by the time that it is opened.
     pub replaced: bool,
     /// It is gone after so many writes.
     pub gone_after: Option<u32>,
-    /// It reports another size after its own erase.
-    pub shrinks: bool,
 }
 
 /// A disk's bytes and what lies on them.
 #[derive(Debug, Clone, Default)]
 pub struct Platter {
+    /// Its device number.
     pub number: String,
+    /// Its folder in `/sys`.
     pub path: String,
+    /// What is on it.
     pub bytes: Vec<u8>,
     /// Name, first byte.
     pub parts: Vec<(String, u64)>,
     /// Device, kind, UUID, place.
     pub signs: Vec<(String, String, String, u64)>,
+    /// What it does wrong.
     pub faults: Faults,
+    /// How often it was written to.
     pub writes: u32,
 }
 
@@ -52,10 +53,12 @@ type Written = Box<dyn Fn(u32) + Send + Sync>;
 /// The machine.
 #[derive(Default)]
 pub struct Shelf {
-    pub files: Mutex<BTreeMap<String, Vec<u8>>>,
-    pub links: Mutex<BTreeMap<String, String>>,
+    files: Mutex<BTreeMap<String, Vec<u8>>>,
+    links: Mutex<BTreeMap<String, String>>,
+    /// Its disks, by name.
     pub disks: Mutex<BTreeMap<String, Platter>>,
     tools: Vec<(String, Tool)>,
+    /// Every command and every write to `/sys`, in order.
     pub asked: Mutex<Vec<String>>,
     clock: Mutex<Duration>,
     /// Time that a write takes.
@@ -84,12 +87,13 @@ impl Shelf {
     fn disk(&self, name: &str, device: &str, number: u32, size: usize) {
         let path = format!("{device}/block/{name}");
         self.links.lock().unwrap().insert(format!("/sys/block/{name}"), format!("..{}", path.trim_start_matches("/sys")));
-        let mut bytes = vec![0; size];
         let mut seed = u64::from(number) + 1;
-        for byte in &mut bytes {
+        let mut noise = || {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            *byte = u8::try_from(seed >> 56).unwrap();
-        }
+            seed.to_be_bytes()[0]
+        };
+        let block: Vec<u8> = (0..1 << 15).map(|_| noise()).collect();
+        let bytes: Vec<u8> = block.iter().copied().cycle().take(size).collect();
         let platter = Platter { number: format!("8:{number}"), path: path.clone(), bytes, ..Platter::default() };
         for (file, text) in
             [("size", (size / 512).to_string()), ("dev", platter.number.clone()), ("ro", "0".to_owned()), ("removable", "0".to_owned())]
@@ -319,11 +323,23 @@ impl Machine for Shelf {
     fn pause(&self, how_long: Duration) {
         *self.clock.lock().unwrap() += how_long;
     }
+
+    fn wait_for(&self, bell: &Bell, at_most: Duration) -> bool {
+        self.pause(at_most);
+        bell.has_rung()
+    }
+
+    fn switch(&self, how: Switch) -> io::Result<()> {
+        self.asked.lock().unwrap().push(format!("switch {how:?}"));
+        Ok(())
+    }
 }
 
 /// The shelf as raw disks.
 pub struct Slot {
+    /// Whose.
     pub shelf: Arc<Shelf>,
+    /// Which disk.
     pub name: String,
 }
 
@@ -346,10 +362,11 @@ impl Slot {
             if platter.faults.write_fails_at.is_some_and(|first| at + len > first) {
                 return Err(io::Error::other("input/output error"));
             }
-            let lied = bytes.is_none() && platter.faults.lies;
-            for place in (at..at + len).filter(|place| !lied && !platter.faults.keeps.is_some_and(|(from, to)| (from..to).contains(place))) {
-                let byte = bytes.map_or(0, |bytes| bytes[usize::try_from(place - at).unwrap()]);
-                platter.bytes[usize::try_from(place).unwrap()] = byte;
+            let end = if bytes.is_none() { platter.faults.lies_from.unwrap_or(u64::MAX).clamp(at, at + len) } else { at + len };
+            let place = usize::try_from(at).unwrap()..usize::try_from(end).unwrap();
+            match bytes {
+                Some(bytes) => platter.bytes[place].copy_from_slice(bytes),
+                None => platter.bytes[place].fill(0),
             }
             Ok(platter.writes)
         })?;
