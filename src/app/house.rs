@@ -103,7 +103,18 @@ impl House {
     }
 
     /// Saves `next` with what else belongs to the same transaction, if the host is still as `seen`.
-    pub async fn save(&self, seen: &Host, next: Option<Host>, mut writes: Writes) -> Result<Saved, Fault> {
+    pub async fn save(&self, seen: &Host, next: Option<Host>, writes: Writes) -> Result<Saved, Fault> {
+        self.save_with(seen, next, writes, |_, _| {}).await
+    }
+
+    /// The same with what only the writer's own view can tell: other hosts that change with it.
+    pub async fn save_with(
+        &self,
+        seen: &Host,
+        next: Option<Host>,
+        mut writes: Writes,
+        more: impl FnOnce(&View<'_>, &mut Writes) + Send + 'static,
+    ) -> Result<Saved, Fault> {
         let (id, version) = (seen.id, seen.version);
         let next = next.filter(|next| next != seen);
         let (answer, heard) = std::sync::mpsc::channel();
@@ -114,6 +125,7 @@ impl House {
                 return Writes::default();
             }
             writes.hosts.extend(next);
+            more(view, &mut writes);
             writes
         }));
         let entries = write.await?;

@@ -27,6 +27,7 @@ pub mod offer;
 pub mod pace;
 pub mod preflight;
 pub mod register;
+pub mod rules;
 pub mod scene;
 pub mod script;
 pub mod settings;

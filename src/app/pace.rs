@@ -14,6 +14,13 @@ pub struct Budget {
     rate: f64,
 }
 
+impl Budget {
+    /// How much a second.
+    pub const fn rate(&self) -> f64 {
+        self.rate
+    }
+}
+
 /// DHCP packets of one client: firmware sends a handful in a boot.
 pub const PACKETS: Budget = Budget { burst: 40.0, rate: 4.0 };
 /// Scripts for one machine, or for the strangers at one address.
@@ -24,6 +31,11 @@ pub const DOCUMENTS: Budget = Budget { burst: 200.0, rate: 10.0 };
 pub const REPORTS: Budget = Budget { burst: 400.0, rate: 20.0 };
 /// Files of one machine that leave a line in the journal: an installation from a tree fetches thousands, and the first ones tell.
 pub const FILES: Budget = Budget { burst: 400.0, rate: 10.0 };
+
+/// Strangers of one network that get a record: a hall that is switched on at once, but no flood.
+pub const ENROLMENTS: Budget = Budget { burst: 1024.0, rate: 4.0 };
+/// Strangers of one network that get none and are told of.
+pub const NOT_ENROLLED: Budget = Budget { burst: 1.0, rate: 1.0 / 60.0 };
 
 /// Hellos and heartbeats of one run: two a minute, and a handful around a boot.
 pub const HEARTBEATS: Budget = Budget { burst: 60.0, rate: 1.0 };
@@ -45,6 +57,10 @@ pub enum Key {
     Report(HostId),
     /// Refused requests of whoever is at this address.
     Refusal(Ipv4Addr),
+    /// Strangers on the network of this first address.
+    Enrolment(Ipv4Addr),
+    /// Strangers there that stay strangers.
+    NotEnrolled(Ipv4Addr),
     /// Files of this host.
     File(Ipv4Addr, HostId),
     /// Files of the live image in a boot session of this host.
@@ -63,6 +79,8 @@ impl Key {
             Self::Document(..) => DOCUMENTS,
             Self::Report(_) => REPORTS,
             Self::Refusal(_) => REFUSALS,
+            Self::Enrolment(_) => ENROLMENTS,
+            Self::NotEnrolled(_) => NOT_ENROLLED,
             Self::File(..) | Self::Live(_) => FILES,
             Self::Agent(_) => HEARTBEATS,
             Self::Findings(_) => FINDINGS,

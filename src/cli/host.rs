@@ -3,6 +3,7 @@
 //! Which verb a state allows is the daemon's to say; here are only their words. Showing is `show`, following is `watch`.
 
 mod edit;
+mod facts;
 mod health;
 pub mod live;
 pub mod show;
@@ -20,6 +21,7 @@ use super::{
 };
 use crate::model;
 
+pub use edit::pair;
 pub use verb::Verb;
 
 /// The commands on hosts.
@@ -31,6 +33,12 @@ pub enum Host {
     /// Show a host with its build, issues and boot sessions
     #[command(after_help = "Example: bootwright host show n1   (an id or any spelling of a MAC address works too)")]
     Show {
+        /// Name, id or MAC address
+        host: String,
+    },
+    /// Show what registration found in a host
+    #[command(after_help = "Example: bootwright host facts n1")]
+    Facts {
         /// Name, id or MAC address
         host: String,
     },
@@ -121,6 +129,11 @@ impl Host {
             Self::Show { host } => {
                 let reply = client.get(&path(&host))?;
                 if console.json(&reply)? { Ok(()) } else { show::show(&reply.read()?, console) }
+            }
+            Self::Facts { host } => {
+                let reply = client.get(&path(&host))?;
+                let shown: Shown = reply.read()?;
+                if console.is_json { facts::json(&shown, console) } else { facts::show(&shown, console) }
             }
             Self::Add(add) => add.run(client, console),
             Self::Edit(edit) => edit.run(client, console),

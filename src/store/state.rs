@@ -183,6 +183,11 @@ impl<'a> View<'a> {
         self.find(Key::Mac(mac))
     }
 
+    /// The host of this name.
+    pub fn by_name(&self, name: &str) -> Option<&'a Arc<Host>> {
+        self.find(Key::Name(name))
+    }
+
     /// Every host, in no order.
     pub fn hosts(&self) -> impl Iterator<Item = &'a Arc<Host>> {
         let overlay = self.overlay;

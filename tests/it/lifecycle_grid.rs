@@ -4,9 +4,10 @@
 
 use std::{collections::BTreeSet, fmt::Write as _, fs, path::Path};
 
+use bootwright::model::{Actor, Role};
 use bootwright::rules::lifecycle::{Event, Verdict};
 
-use crate::lifecycle_samples::{events, hosts, verdict};
+use crate::lifecycle_samples::{alice, events, hosts, machine, new, operator, verdict, verdict_by};
 
 /// An event's word, and what tells two samples of the same word apart.
 fn label(event: &Event) -> String {
@@ -32,11 +33,25 @@ fn cell(verdict: &Verdict, from: &str) -> String {
     }
 }
 
+/// Who may cause it, as the decision itself says: nobody else gets further than the door.
+fn who(event: &Event) -> String {
+    let actors = [
+        ("viewer", operator("eve", Role::Viewer)),
+        ("operator", operator("bob", Role::Operator)),
+        ("admin", alice()),
+        ("machine", machine(true)),
+        ("server", Actor::Server),
+    ];
+    let shut =
+        |actor: &Actor| matches!(verdict_by(&new(), event, 0, actor), Verdict::Refuse(why) if matches!(why.code(), "wrong_actor" | "role_too_low"));
+    actors.iter().filter(|(_, actor)| !shut(actor)).map(|(word, _)| *word).collect::<Vec<_>>().join(", ")
+}
+
 /// Every event with every state, one line a cell.
 fn long() -> String {
     let mut out = String::from("# event | state | row and next state, = stays, ✗ refused\n");
     for (secs, event) in events() {
-        writeln!(out, "\n{}", label(&event)).unwrap();
+        writeln!(out, "\n{}  (by {})", label(&event), who(&event)).unwrap();
         for (state, host) in hosts() {
             writeln!(out, "  {state:<36} {}", cell(&verdict(&host, &event, secs), host.lifecycle.word())).unwrap();
         }

@@ -44,7 +44,7 @@ daemon_start() { # returns when every socket is bound
     [ -e "$LAB_DIR/bootwright.toml" ] || write_config
     RUST_BACKTRACE=1 ip netns exec "$LAB_NS" "$BOOTWRIGHT" serve -c "$LAB_DIR/bootwright.toml" >"$LAB_DIR/daemon.log" 2>&1 </dev/null &
     echo $! >"$LAB_DIR/daemon.pid"
-    "$LAB_BIN/wait" -t 20 -p "$LAB_DIR/daemon.pid" "$LAB_DIR/daemon.log" '\bready\b' >/dev/null
+    "$LAB_BIN/wait" -t 20 -p "$LAB_DIR/daemon.pid" "$LAB_DIR/daemon.log" 'serve: ready' >/dev/null
 }
 daemon_stop() { stop_recorded "$LAB_DIR/daemon.pid"; }
 

@@ -47,7 +47,7 @@ impl Wait {
         let deadline = Instant::now() + Duration::from_secs(self.timeout);
         // The journal's end is read before the host, so that nothing can happen between the two unheard.
         let newest: Vec<Entry> = client.get("/api/v1/journal?limit=1")?.items()?;
-        let mut seen = self.look(client, console)?;
+        let mut seen = self.look(&self.host, client, console)?;
         if self.is_over(seen.as_ref())? {
             return Ok(());
         }
@@ -57,7 +57,9 @@ impl Wait {
         while let Some(event) = follow.next()? {
             let moves = matches!(event.entry.what, What::Created | What::Transition { .. } | What::Edited { .. } | What::Deleted);
             if moves {
-                seen = self.look(client, console)?.or(seen);
+                // By its id, once that is known: a host may be renamed meanwhile.
+                let key = seen.as_ref().map_or_else(|| self.host.clone(), |host| host.id.to_string());
+                seen = self.look(&key, client, console)?.or(seen);
                 if self.is_over(seen.as_ref())? {
                     return Ok(());
                 }
@@ -68,8 +70,8 @@ impl Wait {
     }
 
     /// The host as it is, said once it is where it should be; `None`: not recorded.
-    fn look(&self, client: &Client, console: &mut Console<'_>) -> Result<Option<Host>, Fault> {
-        let reply = match client.get(&path(&self.host)) {
+    fn look(&self, key: &str, client: &Client, console: &mut Console<'_>) -> Result<Option<Host>, Fault> {
+        let reply = match client.get(&path(key)) {
             Err(Fault::Problem(problem)) if problem.status == 404 => return Ok(None),
             told => told?,
         };

@@ -3,7 +3,11 @@
 //! One line per case; `A` is the power-on of the hello, `B` another one.
 
 use super::*;
-use crate::model::{Decommission, DiskId, Issue, LiveId, PlannedDisk, ReturnTo, Then, TokenHash, WipePolicy, host::Frozen, lifecycle::ErrorFrom};
+use crate::model::{
+    DiskId, Issue, LiveId, PlannedDisk, ReturnTo, Then, TokenHash, WipePolicy,
+    host::Frozen,
+    lifecycle::{Decommission, ErrorFrom},
+};
 
 const A: SessionId = SessionId(0xa);
 const B: SessionId = SessionId(0xb);
@@ -241,7 +245,7 @@ fn a_plan_that_does_not_read_as_it_was_confirmed_is_not_carried_out() {
 
 #[track_caller]
 fn news(change: impl FnOnce(&mut Host, &mut Progress), secs: i64, want: bool) {
-    let step = |step: &str| crate::model::DiskProgress { id: DiskId("wwn:1".into()), step: step.into(), percent: 1, eta_secs: None };
+    let step = |step: &str| crate::model::wipe::DiskProgress { id: DiskId("wwn:1".into()), step: step.into(), percent: 1, eta_secs: None };
     let mut progress = Progress { step: "erasing".into(), percent: 1, eta_secs: None, disks: vec![step("erasing")] };
     let mut host = open_run(LiveMode::Clean, Some(A));
     host.live.as_mut().unwrap().progress = Some(progress.clone());
@@ -286,4 +290,6 @@ fn a_waiting_machines_contact_is_written_down_seldom() {
     }
     host.operational.availability = Availability::Offline;
     assert!(is_quiet(&host, 600, at(1)));
+    host.operational.administrative = Administrative::Unlocked;
+    assert!(!is_quiet(&host, 600, at(1)), "in service: a live image is no service");
 }

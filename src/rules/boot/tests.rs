@@ -188,7 +188,7 @@ fn a_host_that_is_probably_built_starts_from_its_disk_and_its_installer_goes_on_
 }
 
 #[track_caller]
-fn unknown(auto_enroll: Option<&str>, live_image: Result<(), &str>, want: &str) {
+fn unknown(auto_enroll: Option<&str>, live_image: Result<(), &'static str>, want: &str) {
     let network = auto_enroll.map(network);
     let host = bare_host();
     decided(&host, |facts| (facts.host, facts.network, facts.live_image) = (None, None, live_image), "local exit-1 nobody recorded this machine");

@@ -191,6 +191,7 @@ fn plural(noun: &str) -> &'static str {
     match noun {
         "network" => "networks",
         "profile" => "profiles",
+        "rule" => "rules",
         "token" => "tokens",
         "artifact" => "artifacts",
         "template" | "document" => "templates",
