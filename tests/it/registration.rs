@@ -404,8 +404,9 @@ async fn rules_are_read_written_and_tried_over_the_api() {
     assert_eq!(gives, ["profile", "params.pass", "tags"]);
     assert!(!tried.to_string().contains("hush"), "{tried}");
     let with = json!({ "host": name, "rule": { "name": "small", "when": "false", "tags": ["x"] } });
-    assert_eq!(site.ask(Role::Viewer, "POST", "/rules/try", with).await.json()["items"][0]["holds"], json!([]));
-    assert_eq!(site.ask(Role::Viewer, "POST", "/rules/try", json!({ "rule": wrong })).await.problem(422), "invalid_site");
+    assert_eq!(site.ask(Role::Viewer, "POST", "/rules/try", with.clone()).await.problem(403), "role_too_low");
+    assert_eq!(site.ask(Role::Operator, "POST", "/rules/try", with).await.json()["items"][0]["holds"], json!([]));
+    assert_eq!(site.ask(Role::Operator, "POST", "/rules/try", json!({ "rule": wrong })).await.problem(422), "invalid_site");
     assert_eq!(site.ask(Role::Viewer, "POST", "/rules/try", json!({ "host": "n1" })).await.problem(422), "invalid");
     assert_eq!(site.ask(Role::Viewer, "POST", "/rules/try", json!({ "host": "gone" })).await.problem(404), "not_found");
     assert_eq!(site.house.find(&name).unwrap().profile, None, "a dry run");
@@ -424,4 +425,19 @@ async fn a_list_of_hosts_has_no_facts_and_the_answer_about_one_has() {
     assert!(listed.get("facts").is_none() && listed["facts_at"].is_string() && listed["enrolled"] == json!(true), "{listed}");
     let one = site.get(&format!("/hosts/{name}")).await.json();
     assert_eq!((&one["facts"]["cpu"]["cores"], &one["live"]["token_hash"]), (&json!(4), &json!("(secret)")));
+}
+
+#[tokio::test]
+async fn the_site_file_in_the_docs_is_one() {
+    let lab = Lab::new().await;
+    let text = std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/site.example.yaml")).unwrap();
+    let mut document: Value = serde_saphyr::from_str(&text).unwrap();
+    // The lab has a host of the name n1 on a network of its own, with the card of the example.
+    for host in document["hosts"].as_array_mut().unwrap() {
+        host["name"] = json!(format!("x-{}", host["name"].as_str().unwrap()));
+        host["macs"] = json!([host["macs"][0].as_str().unwrap().replace("52", "56")]);
+    }
+    document["networks"][1]["name"] = json!("other");
+    let told = lab.house.apply_dry(document).unwrap();
+    assert!(told.iter().any(|one| one.name == "nvme-db"), "{told:?}");
 }

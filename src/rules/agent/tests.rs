@@ -3,7 +3,11 @@
 //! One line per case; `A` is the power-on of the hello, `B` another one.
 
 use super::*;
-use crate::model::{DiskId, Issue, LiveId, PlannedDisk, ReturnTo, Then, TokenHash, WipePolicy, host::Frozen, lifecycle::{Decommission, ErrorFrom}};
+use crate::model::{
+    DiskId, Issue, LiveId, PlannedDisk, ReturnTo, Then, TokenHash, WipePolicy,
+    host::Frozen,
+    lifecycle::{Decommission, ErrorFrom},
+};
 
 const A: SessionId = SessionId(0xa);
 const B: SessionId = SessionId(0xb);
@@ -286,4 +290,6 @@ fn a_waiting_machines_contact_is_written_down_seldom() {
     }
     host.operational.availability = Availability::Offline;
     assert!(is_quiet(&host, 600, at(1)));
+    host.operational.administrative = Administrative::Unlocked;
+    assert!(!is_quiet(&host, 600, at(1)), "in service: a live image is no service");
 }

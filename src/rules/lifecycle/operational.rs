@@ -93,8 +93,7 @@ fn contact(s: &Step<'_>, tested: bool, booted: bool) -> Row {
 
 /// The live image's agent is heard: a host out of service is online. One in service is judged by what it serves with, not by this.
 pub(super) fn hear_agent(host: &mut Host, now: Timestamp) {
-    let silent = matches!(host.operational.availability, A::Offline | A::PoweredOff | A::NotInstalled);
-    if silent && host.operational.administrative == Administrative::Locked {
+    if host.operational.administrative == Administrative::Locked {
         host.operational.availability = A::Online;
     }
     host.operational.last_contact = Some(now);

@@ -69,16 +69,20 @@ pub struct Attempt {
     pub rule: Option<Rule>,
 }
 
-/// A dry run: what the rules would give to registered hosts, what stays as it is, and which rules cannot be judged. Nothing is changed.
+/// A dry run, with a rule of one's own for operators: what the rules would give to registered hosts, what stays as it is, and which rules cannot be judged. Nothing is changed.
 #[utoipa::path(post, path = "/api/v1/rules/try", tag = "settings", params(Paging), request_body = Attempt,
     responses((status = 200, body = Page<HostTrial>), (status = 422, body = Problem, description = "the rule could not be kept, or the host has no facts"),
         (status = "default", body = Problem)))]
 pub(super) async fn attempt(
     State(admin): State<Admin>,
-    _: Caller,
+    caller: Caller,
     Asked(paging): Asked<Paging>,
     Sent(Attempt { host, rule }): Sent<Attempt>,
 ) -> Result<Json<Page<HostTrial>>, Problem> {
+    if rule.is_some() {
+        // An expression of one's own costs the server time and memory.
+        caller.needs(Role::Operator)?;
+    }
     let rules = admin.house.rules_with(rule)?;
     let hosts = admin.house.registered_hosts(host.as_deref())?;
     paging.page(hosts, |host| host.id.to_string(), |host| tried(&rules, &host)).map(Json)
