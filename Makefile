@@ -7,16 +7,20 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 BOOTWRIGHT ?= $(abspath $(TARGET_DIR))/debug/bootwright
 export BOOTWRIGHT
 .DEFAULT_GOAL := help
-.PHONY: help demo test build fmt lint lab check-templates check-dhcp check-tftp vagrant-check install-demo install-test clean
+.PHONY: help demo test build fmt lint lab check-templates check-dhcp check-tftp vagrant-check \
+	image check-image install-image install-demo install-test clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 20
 
-demo: install-demo build  ## two emulated machines: one is installed, one goes in circles and is caught
+demo: install-demo build image  ## two emulated machines: the whole life of one, and one that goes in circles and is caught
 	@tests/lab/demo
 
 test:            ## everything: format, lints, unit and integration tests, real clients, virtual machines
 	@tests/all
+
+image: install-image  ## the live image that registers and wipes machines, into target/live; newer packages: make image FRESH=1
+	@images/live/build $(if $(FRESH),--fresh)
 
 build:           ## the daemon and its commands, unoptimised
 	@cargo build --locked --bin bootwright
@@ -26,10 +30,10 @@ fmt:             ## format the sources
 
 lint:            ## format check, clippy, documentation, all warnings as errors
 	cargo fmt --all --check
-	cargo clippy --locked --all-targets -- -D warnings
-	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps --document-private-items
 
-lab: install-test build   ## the virtual-machine scenarios alone; one of them: make lab S=uefi-http
+lab: install-test build image  ## the virtual-machine scenarios alone; one of them: make lab S=uefi-http
 	@tests/lab/run $(S)
 
 check-templates: install-test build  ## rendered documents before their installers' validators
@@ -41,6 +45,11 @@ check-tftp: install-test build  ## real TFTP clients
 vagrant-check: install-test     ## is the Vagrantfile valid?
 	@tests/checks/vagrant
 
+check-image: install-test build image  ## the live image: the same bytes twice, its tools, its start in 512 MiB on BIOS and UEFI
+	@tests/checks/image
+
+install-image:   ## the Debian packages that image needs
+	@tests/lab/install image
 install-demo:    ## the Debian packages that demo needs
 	@tests/lab/install demo
 install-test:    ## the Debian packages that test needs
@@ -48,4 +57,4 @@ install-test:    ## the Debian packages that test needs
 
 clean:           ## remove what was built
 	cargo clean
-	rm -rf $(TARGET_DIR)/lab
+	rm -rf $(TARGET_DIR)/lab $(TARGET_DIR)/live*

@@ -32,6 +32,9 @@ const IMPURE_CALLS: [&str; 3] = ["Timestamp::now", "Instant::now", "Uuid::now_v7
 /// minijinja renders into an `io::Write`; this one is a bounded piece of memory.
 const SINK: &str = "rules/render/sink.rs";
 
+/// The live image's program: a crate of its own under the same roof.
+const AGENT: &str = "images/live/agent/src";
+
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
@@ -249,6 +252,25 @@ fn the_boot_decision_is_asked_in_one_place() {
 }
 
 #[test]
+fn the_live_image_asks_its_gate_in_one_place_and_uses_no_part_of_the_server() {
+    let agent = root().join(AGENT);
+    let (mut found, mut asked) = (Vec::new(), Vec::new());
+    for path in files(&agent, ".rs") {
+        let text = without_tests(&fs::read_to_string(&path).unwrap());
+        let named: Vec<String> = paths(&text).into_iter().map(|path| path.join("::")).collect();
+        // Alone, `bootwright` is a word of the texts.
+        let is_foreign = |path: &&String| path.starts_with("bootwright::") || *path == "tokio" || path.starts_with("tokio::");
+        found.extend(named.iter().filter(is_foreign).map(|what| format!("{} uses {what}", path.display())));
+        asked.extend(named.iter().filter(|path| path.ends_with("wipe::carry_out") || path.ends_with("gate::job")).map(|what| {
+            let inside = path.strip_prefix(&agent).unwrap_or(&path);
+            format!("{}: {what}", inside.display())
+        }));
+    }
+    none("foreign to the live image", &found);
+    assert_eq!(asked, ["lib.rs: wipe::carry_out", "work/mod.rs: gate::job"], "a wipe goes through work and its gate only");
+}
+
+#[test]
 fn every_file_opens_with_a_header() {
     let mut found = Vec::new();
     for folder in ["src", "tests", "examples", "images"] {
@@ -266,7 +288,7 @@ fn every_file_opens_with_a_header() {
 #[test]
 fn no_file_is_longer_than_400_lines_without_its_tests() {
     let mut found = Vec::new();
-    for path in files(&root().join("src"), ".rs") {
+    for path in files(&root().join("src"), ".rs").into_iter().chain(files(&root().join(AGENT), ".rs")) {
         let text = fs::read_to_string(&path).unwrap();
         let lines = without_tests(&text).lines().count();
         if lines > 400 {

@@ -82,7 +82,7 @@ impl Daemon {
         for _ in 0..400 {
             ticks.tick().await;
             assert!(daemon.child.try_wait().unwrap().is_none(), "the daemon ended:\n{}", daemon.last_words());
-            if daemon.log().contains("ready") {
+            if daemon.log().contains("serve: ready") {
                 return daemon;
             }
         }

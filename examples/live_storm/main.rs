@@ -39,7 +39,7 @@ fn main() -> ExitCode {
     let machines = words.next().map_or(500, |word| word.parse().unwrap());
     let lasts = Duration::from_secs(words.next().map_or(20, |word| word.parse().unwrap()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    match runtime.block_on(timeout(LONGEST, storm(&program, machines, lasts))) {
+    match runtime.block_on(async { timeout(LONGEST, storm(&program, machines, lasts)).await }) {
         Ok(0) => ExitCode::SUCCESS,
         Ok(failures) => {
             println!("{failures} failures");

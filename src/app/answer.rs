@@ -5,7 +5,7 @@
 
 use crate::{
     model::{BuildId, Host, Role, TemplateFault},
-    rules::{lifecycle::Why, preflight::Finding, removal::Keep, sitefile::Invalid, wipe::NoPlan},
+    rules::{agent::Denied, lifecycle::Why, preflight::Finding, removal::Keep, sitefile::Invalid, wipe::NoPlan},
     store::StoreFault,
 };
 
@@ -85,11 +85,16 @@ pub enum Refusal {
     #[error("{0}")]
     Closed(String),
     /// It would need the live image.
-    #[error("this would begin {state}, which needs the live image, and this server has none")]
+    #[error("this would begin {state}, which needs the live image; this server has none: {why}")]
     NoLiveImage {
         /// The state that would begin.
         state: &'static str,
+        /// Why there is none, and what to do.
+        why: String,
     },
+    /// The live image's agent is not listened to.
+    #[error("{0}")]
+    Agent(Denied),
     /// There is no plan to wipe this host by.
     #[error("no plan to wipe by: {0}")]
     NoPlan(NoPlan),
@@ -157,6 +162,7 @@ impl Refusal {
             Self::Template(_) => "template",
             Self::Closed(_) => "closed",
             Self::NoLiveImage { .. } => "no_live_image",
+            Self::Agent(denied) => denied.code(),
             Self::NoPlan(_) => "no_plan",
             Self::PlanUnconfirmed { .. } => "plan_unconfirmed",
             Self::PlanChanged { .. } => "plan_changed",

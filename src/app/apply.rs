@@ -1,4 +1,4 @@
-//! A site laid over what there is, in one transaction or not at all: a whole document, or one network, profile or host (`hosts`, `settings`).
+//! A site laid over what there is, in one transaction or not at all: a whole document, or one network, profile, rule or host (`hosts`, `settings`).
 //!
 //! The same plan is shown by a dry run and carried out; whether it fits is `rules::sitefile`'s to say. What is not named stays, unless a
 //! document says `prune`.
@@ -59,7 +59,7 @@ impl House {
 }
 
 fn plan(site: &Site, settings: &Settings, hosts: &[Arc<Host>]) -> Told<Plan> {
-    let current = Current { globals: &settings.globals, networks: &settings.networks, profiles: &settings.profiles, hosts };
+    let current = Current { globals: &settings.globals, networks: &settings.networks, profiles: &settings.profiles, rules: &settings.rules, hosts };
     sitefile::plan(site, &current).map_err(|wrong| Failure::Refusal(Refusal::Site(wrong)))
 }
 
@@ -83,6 +83,8 @@ impl Writer<'_, '_> {
                 Edit::NoNetwork(name) => drop(settings.networks.remove(name)),
                 Edit::Profile(profile) => drop(settings.profiles.insert(profile.name.clone(), profile.clone())),
                 Edit::NoProfile(name) => drop(settings.profiles.remove(name)),
+                Edit::Rule(rule) => drop(settings.rules.insert(rule.name.clone(), rule.clone())),
+                Edit::NoRule(name) => drop(settings.rules.remove(name)),
                 Edit::NewHost(name, wanted) => {
                     self.record(name, wanted, &mut writes);
                     continue;
@@ -98,7 +100,7 @@ impl Writer<'_, '_> {
             }
             let which = match difference.noun {
                 Noun::Globals => "global parameters".to_owned(),
-                Noun::Network | Noun::Profile | Noun::Host => format!("{} {}", noun(difference), difference.name),
+                Noun::Network | Noun::Profile | Noun::Rule | Noun::Host => format!("{} {}", noun(difference), difference.name),
             };
             let text = format!("{which} {}{}", verb(difference), self.via);
             writes.facts.push(self.pen().write(noted(difference), text));
@@ -145,6 +147,7 @@ const fn noun(difference: &Difference) -> &'static str {
         Noun::Globals => "global",
         Noun::Network => "network",
         Noun::Profile => "profile",
+        Noun::Rule => "rule",
         Noun::Host => "host",
     }
 }

@@ -3,35 +3,34 @@
 //!
 //! Deciding changes nothing; what the answer looks like on the wire is the asking story's.
 
-use super::{House, Refusal, scene::Scene, who::Doubt};
+use super::{House, Refusal, live::Found, scene::Scene, who::Doubt};
 use crate::{
-    model::{Arch, Firmware, Host, Lifecycle, Name, Network, Plan, SessionId},
+    model::{Arch, Firmware, Host, Name, Network, Plan, SessionId},
     rules::{
         boot::{self, DhcpBoot},
         loaders, session,
     },
 };
 
-/// There is none yet: who would need it waits or is refused, and is never let at a disk.
-const HAS_LIVE_IMAGE: bool = false;
-
 impl House {
     /// What a recorded host, as drafted, is to do now.
     pub(super) fn plan(&self, host: &Host, doubt: Option<&Doubt>, scene: &Scene, firmware: Firmware) -> Plan {
+        let image = self.live_image();
         boot::decide(&boot::Facts {
             host: Some(host),
             doubt: doubt.map(|doubt| doubt.text.as_str()),
             profile: scene.effective(),
             network: scene.network.as_deref(),
             firmware,
-            live_image: HAS_LIVE_IMAGE,
+            live_image: has(&image),
             now: scene.now,
         })
     }
 
     /// What a machine that nobody recorded is to do now, on this network.
     pub(super) fn plan_of_stranger(&self, network: Option<&Network>, firmware: Firmware) -> Plan {
-        boot::decide(&boot::Facts { host: None, doubt: None, profile: None, network, firmware, live_image: HAS_LIVE_IMAGE, now: self.now() })
+        let image = self.live_image();
+        boot::decide(&boot::Facts { host: None, doubt: None, profile: None, network, firmware, live_image: has(&image), now: self.now() })
     }
 
     /// Whether the decision is to install, for everything that only an installer may have.
@@ -46,15 +45,10 @@ impl House {
         let why = loader.as_ref().err().map(ToString::to_string).unwrap_or_default();
         boot::for_dhcp(plan, firmware, &boot::Ways { loader: loader.map_err(|_| why.as_str()), script })
     }
+}
 
-    /// Refuses a step into a state that only the live image ends: a host must never wait for an image that does not come.
-    pub(super) fn live_image_or_refusal(&self, seen: &Host, next: &Host) -> Result<(), Refusal> {
-        let needs = matches!(next.lifecycle, Lifecycle::Registering | Lifecycle::UsedRegistering | Lifecycle::Cleaning { .. });
-        if needs && !HAS_LIVE_IMAGE && seen.lifecycle != next.lifecycle {
-            return Err(Refusal::NoLiveImage { state: next.lifecycle.word() });
-        }
-        Ok(())
-    }
+fn has(image: &Found) -> Result<(), &str> {
+    image.as_ref().map(drop).map_err(AsRef::as_ref)
 }
 
 /// The architecture that a boot session's DHCP told: of the one that is named, else of the newest.

@@ -1,4 +1,5 @@
-//! The story of a check before the start: do the folders, the key, the loaders, the templates and the artifacts hold what the daemon needs?
+//! The story of a check before the start: do the folders, the key, the loaders, the templates, the artifacts and the live image hold
+//! what the daemon needs?
 //!
 //! It reads what the start would read and writes nothing. Sockets and privileges are the caller's; the settings were read before.
 
@@ -12,7 +13,12 @@ use crate::{
     config::Config,
     model::{Arch, Severity},
     rules::{lint, loaders},
-    store::shelf::{artifacts::Artifacts, loaders::Loaders, templates::TemplateShelf},
+    store::shelf::{
+        artifacts::Artifacts,
+        live::{LiveFault, LiveImage},
+        loaders::Loaders,
+        templates::TemplateShelf,
+    },
 };
 
 /// How a check went.
@@ -73,6 +79,7 @@ pub fn files(config: &Config) -> Vec<Line> {
     loader_lines(&Loaders::find(&config.paths.loaders), &mut lines);
     lines.extend(templates(config));
     lines.push(artifacts(&config.artifacts()));
+    lines.push(live(&config.live()));
     lines
 }
 
@@ -172,6 +179,15 @@ fn artifacts(root: &Path) -> Line {
     }
 }
 
+fn live(folder: &Path) -> Line {
+    let what = format!("live image {}", folder.display());
+    match LiveImage::open(folder) {
+        Ok(image) => Line::ok(what, format_args!("{}, agent {}, whole", image.version, image.agent)),
+        Err(fault @ LiveFault::NoManifest(_)) => Line::warn(what, format_args!("{fault}; without one no machine is registered or wiped")),
+        Err(fault) => Line::fail(what, fault),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
@@ -211,6 +227,15 @@ mod tests {
         check(&config, Level::Warn, "artifacts", "artifact import");
         assert!(files(&config).iter().all(|line| line.level != Level::Fail));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_missing_live_image_is_worth_a_look_and_a_broken_one_fails() {
+        let (_folder, config) = site();
+        check(&config, Level::Warn, "live image", "make image");
+        fs::create_dir_all(config.live()).unwrap();
+        fs::write(config.live().join("manifest.json"), "{").unwrap();
+        check(&config, Level::Fail, "live image", "manifest.json");
     }
 
     #[test]

@@ -12,13 +12,13 @@ use super::{
     who::Doubt,
 };
 use crate::{
-    model::{Actor, Fact, Host, LoopPolicy, Opener, SessionId, Timestamp, What},
+    model::{Actor, Fact, Host, HostId, LoopPolicy, Opener, SessionId, Timestamp, What},
     rules::{
         lifecycle::{self, Ask, Event, Verdict, Why},
         loops::{self, Judged},
         session::{self, Observed, Sign},
     },
-    store::{Body, Writes},
+    store::{Body, View, Writes},
 };
 
 /// A host as it may become.
@@ -34,6 +34,8 @@ pub struct Draft<'h> {
     pub purged: bool,
     /// Bodies to keep.
     pub bodies: Vec<Body>,
+    /// What came to light about other hosts: raised on them in the same transaction.
+    pub beside: Vec<(HostId, Doubt)>,
     actor: Actor,
     now: Timestamp,
 }
@@ -41,7 +43,7 @@ pub struct Draft<'h> {
 impl<'h> Draft<'h> {
     /// A draft of `seen`, changed by `actor`.
     pub fn of(house: &'h House, seen: Arc<Host>, actor: Actor, now: Timestamp) -> Self {
-        Self { house, host: Host::clone(&seen), seen, facts: Vec::new(), purged: false, bodies: Vec::new(), actor, now }
+        Self { house, host: Host::clone(&seen), seen, facts: Vec::new(), purged: false, bodies: Vec::new(), beside: Vec::new(), actor, now }
     }
 
     /// Notes a fact.
@@ -127,6 +129,7 @@ impl<'h> Draft<'h> {
         self.facts.clear();
         self.purged = false;
         self.bodies.clear();
+        self.beside.clear();
     }
 
     /// Makes it real, if the host is still as it was read.
@@ -141,7 +144,22 @@ impl<'h> Draft<'h> {
         let deleted = if self.purged { vec![self.seen.id] } else { Vec::new() };
         let next = (!self.purged).then_some(self.host);
         let writes = Writes { facts: self.facts, bodies: self.bodies, deleted, ..Writes::default() };
-        self.house.save(&self.seen, next, writes).await
+        let pen = Pen::new(self.actor, self.now);
+        let now = self.now;
+        self.house.save_with(&self.seen, next, writes, move |view, writes| raise(&self.beside, view, &pen, now, writes)).await
+    }
+}
+
+/// Raises doubts on other hosts as they are now, where that is news.
+fn raise(beside: &[(HostId, Doubt)], view: &View<'_>, pen: &Pen, now: Timestamp, writes: &mut Writes) {
+    for (id, doubt) in beside {
+        let Some(seen) = view.host(*id).filter(|host| !writes.hosts.iter().any(|next| next.id == host.id)) else { continue };
+        let mut host = Host::clone(seen);
+        host.raise(doubt.issue, doubt.text.clone(), now);
+        if host != **seen {
+            writes.facts.push(pen.clone().of(&host).write(What::Warning { word: "identity_conflict".into() }, doubt.text.clone()));
+            writes.hosts.push(host);
+        }
     }
 }
 

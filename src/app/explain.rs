@@ -8,13 +8,13 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{
-    House, Refusal, Told,
+    Failure, House, Refusal, Told,
     boot::{arch, reason},
     scene::{Pass, Scene, Secrets},
     script::ScriptAsk,
 };
 use crate::{
-    model::{Arch, BuildKind, Firmware, Host, Plan, Timestamp, Transport},
+    model::{Arch, BuildKind, Firmware, Host, Mac, Network, Plan, Timestamp, Transport},
     rules::{
         boot::DhcpBoot,
         display,
@@ -60,6 +60,9 @@ pub struct Explanation {
     pub profile: String,
     /// The network.
     pub network: Option<String>,
+    /// Of a MAC that nobody recorded: what would become of it on each network, a sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub enrolment: Vec<String>,
     /// When something will happen by itself.
     #[schema(value_type = Option<String>)]
     pub next_deadline: Option<Timestamp>,
@@ -68,7 +71,10 @@ pub struct Explanation {
 impl House {
     /// What the daemon would answer to this host now.
     pub fn explain(&self, key: &str) -> Told<Explanation> {
-        let host = self.find(key)?;
+        let host = match (self.find(key), key.parse::<Mac>()) {
+            (Err(Failure::Refusal(Refusal::Unknown { .. })), Ok(mac)) => return self.explain_stranger(mac),
+            (found, _) => found?,
+        };
         let scene = self.scene(host.clone(), None, host.address)?;
         let plan = self.plan(&host, None, &scene, Firmware::ipxe(arch(&host, None)));
         Ok(Explanation {
@@ -88,7 +94,40 @@ impl House {
                 Some(Err(why)) => why.to_string(),
             },
             network: scene.network.as_ref().map(|network| network.name.to_string()),
+            enrolment: Vec::new(),
             next_deadline: crate::rules::expiry::next_due(&host, &self.times),
+        })
+    }
+
+    /// What the daemon would answer to a machine that nobody recorded: on the network where it has a lease, else on each.
+    fn explain_stranger(&self, mac: Mac) -> Told<Explanation> {
+        let settings = self.store.settings()?;
+        let lease = self.book().leases(self.now()).into_iter().find(|lease| lease.mac == mac);
+        let own = lease.and_then(|lease| settings.networks.get(&lease.network));
+        let plan = self.plan_of_stranger(own.map(AsRef::as_ref), Firmware::ipxe(Arch::Unknown));
+        let on = |network: &Arc<Network>| Ok(format!("network {}: {}", network.name, self.would_enroll(mac, network)?));
+        let enrolment = match own {
+            Some(network) => vec![on(network)?],
+            None => settings.networks.values().map(on).collect::<Told<_>>()?,
+        };
+        Ok(Explanation {
+            host: mac.to_string(),
+            lifecycle: "unknown".into(),
+            display_state: "unknown".into(),
+            stage: None,
+            plan: plan.word().into(),
+            reason: match own {
+                Some(_) => reason(&plan),
+                None => "nobody recorded this machine; what happens is its network's to say, and it has no lease here".to_owned(),
+            },
+            dhcp: Vec::new(),
+            script: String::new(),
+            documents: BTreeMap::new(),
+            params: BTreeMap::new(),
+            profile: "none".into(),
+            network: own.map(|network| network.name.to_string()),
+            enrolment,
+            next_deadline: None,
         })
     }
 
@@ -165,7 +204,9 @@ impl House {
     }
 }
 
-/// The open build's token is a secret, and a preview is not the machine.
+/// The tokens of an open build and of the live image's run are secrets, and a preview is not the machine.
 fn hide_token(house: &House, host: &Arc<Host>, text: &str) -> String {
-    host.open_build().map_or_else(|| text.to_owned(), |build| text.replace(house.keys.build_token(build.id).reveal(), "TOKEN"))
+    let build = host.open_build().map(|build| house.keys.build_token(build.id));
+    let live = host.live.as_ref().map(|run| house.keys.live_token(run.id));
+    build.iter().chain(&live).fold(text.to_owned(), |text, token| text.replace(token.reveal(), "TOKEN"))
 }

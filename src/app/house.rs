@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
     Fault,
+    live::Live,
     metrics::Metrics,
     pace::{Key, Pace},
     templates::Templates,
@@ -39,6 +40,8 @@ pub struct House {
     pub artifacts: Artifacts,
     /// Loaders, in memory.
     pub loaders: Loaders,
+    /// The live image, reloadable.
+    pub live: Live,
     /// Counters.
     pub metrics: Metrics,
     /// Deadlines.
@@ -100,7 +103,18 @@ impl House {
     }
 
     /// Saves `next` with what else belongs to the same transaction, if the host is still as `seen`.
-    pub async fn save(&self, seen: &Host, next: Option<Host>, mut writes: Writes) -> Result<Saved, Fault> {
+    pub async fn save(&self, seen: &Host, next: Option<Host>, writes: Writes) -> Result<Saved, Fault> {
+        self.save_with(seen, next, writes, |_, _| {}).await
+    }
+
+    /// The same with what only the writer's own view can tell: other hosts that change with it.
+    pub async fn save_with(
+        &self,
+        seen: &Host,
+        next: Option<Host>,
+        mut writes: Writes,
+        more: impl FnOnce(&View<'_>, &mut Writes) + Send + 'static,
+    ) -> Result<Saved, Fault> {
         let (id, version) = (seen.id, seen.version);
         let next = next.filter(|next| next != seen);
         let (answer, heard) = std::sync::mpsc::channel();
@@ -111,6 +125,7 @@ impl House {
                 return Writes::default();
             }
             writes.hosts.extend(next);
+            more(view, &mut writes);
             writes
         }));
         let entries = write.await?;

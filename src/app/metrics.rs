@@ -72,6 +72,7 @@ pub struct Metrics {
     warnings: Counter,
     hosts: Family<Word, Gauge>,
     builds_open: Gauge,
+    live_image: Gauge,
 }
 
 impl Default for Metrics {
@@ -116,6 +117,7 @@ impl Metrics {
             refusals: new(r, "refusals", "Requests of operators or machines refused by a rule"),
             warnings: new(r, "warnings", "Warnings that belong to no host"),
             hosts: new(r, "hosts", "Hosts, by lifecycle"),
+            live_image: new(r, "live_image_ready", "Whether there is a live image that was found whole"),
             builds_open: new(r, "builds_open", "Builds that can still install"),
             registry,
         }
@@ -214,6 +216,11 @@ impl Metrics {
             self.hosts.get_or_create(&Word { word }).set(counts.get(word).copied().unwrap_or(0));
         }
         self.builds_open.set(open);
+    }
+
+    /// Whether machines can be registered and wiped.
+    pub fn set_live_image(&self, ready: bool) {
+        self.live_image.set(i64::from(ready));
     }
 
     /// The text that Prometheus reads (OpenMetrics 1.0).

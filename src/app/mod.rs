@@ -4,6 +4,7 @@
 //! reading, and saves on condition that nobody changed the host meanwhile; if somebody did, it reads and decides again.
 
 pub mod action;
+pub mod agent;
 pub mod answer;
 pub mod apply;
 pub mod artifact;
@@ -19,12 +20,14 @@ pub mod explain;
 pub mod hosts;
 pub mod house;
 pub mod journal;
+pub mod live;
 pub mod loader;
 pub mod metrics;
 pub mod offer;
 pub mod pace;
 pub mod preflight;
 pub mod register;
+pub mod rules;
 pub mod scene;
 pub mod script;
 pub mod settings;

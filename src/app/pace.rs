@@ -14,6 +14,13 @@ pub struct Budget {
     rate: f64,
 }
 
+impl Budget {
+    /// How much a second.
+    pub const fn rate(&self) -> f64 {
+        self.rate
+    }
+}
+
 /// DHCP packets of one client: firmware sends a handful in a boot.
 pub const PACKETS: Budget = Budget { burst: 40.0, rate: 4.0 };
 /// Scripts for one machine, or for the strangers at one address.
@@ -25,6 +32,15 @@ pub const REPORTS: Budget = Budget { burst: 400.0, rate: 20.0 };
 /// Files of one machine that leave a line in the journal: an installation from a tree fetches thousands, and the first ones tell.
 pub const FILES: Budget = Budget { burst: 400.0, rate: 10.0 };
 
+/// Strangers of one network that get a record: a hall that is switched on at once, but no flood.
+pub const ENROLMENTS: Budget = Budget { burst: 1024.0, rate: 4.0 };
+/// Strangers of one network that get none and are told of.
+pub const NOT_ENROLLED: Budget = Budget { burst: 1.0, rate: 1.0 / 60.0 };
+
+/// Hellos and heartbeats of one run: two a minute, and a handful around a boot.
+pub const HEARTBEATS: Budget = Budget { burst: 60.0, rate: 1.0 };
+/// Reports of one run: a few in all, and their repetition while the server could not answer.
+pub const FINDINGS: Budget = Budget { burst: 20.0, rate: 0.1 };
 /// TFTP requests of one peer that are refused and told of; the others are counted.
 pub const REFUSALS: Budget = Budget { burst: 40.0, rate: 2.0 };
 
@@ -41,8 +57,18 @@ pub enum Key {
     Report(HostId),
     /// Refused requests of whoever is at this address.
     Refusal(Ipv4Addr),
+    /// Strangers on the network of this first address.
+    Enrolment(Ipv4Addr),
+    /// Strangers there that stay strangers.
+    NotEnrolled(Ipv4Addr),
     /// Files of this host.
     File(Ipv4Addr, HostId),
+    /// Files of the live image in a boot session of this host.
+    Live(HostId),
+    /// The live image's agent on this host.
+    Agent(HostId),
+    /// What that agent found.
+    Findings(HostId),
 }
 
 impl Key {
@@ -53,7 +79,11 @@ impl Key {
             Self::Document(..) => DOCUMENTS,
             Self::Report(_) => REPORTS,
             Self::Refusal(_) => REFUSALS,
-            Self::File(..) => FILES,
+            Self::Enrolment(_) => ENROLMENTS,
+            Self::NotEnrolled(_) => NOT_ENROLLED,
+            Self::File(..) | Self::Live(_) => FILES,
+            Self::Agent(_) => HEARTBEATS,
+            Self::Findings(_) => FINDINGS,
         }
     }
 }

@@ -17,7 +17,7 @@ use super::{
     who::{Doubt, Who},
 };
 use crate::{
-    model::{Actor, Arch, DiskBoot, Firmware, Hold, Host, Mac, Plan, SessionId, SmbiosUuid, Stage, What},
+    model::{Actor, Arch, AutoEnroll, DiskBoot, Firmware, Hold, Host, Mac, Plan, SessionId, SmbiosUuid, Stage, What},
     rules::{boot, identity::Claim, lifecycle::Event, loops, session::Sign},
 };
 
@@ -75,7 +75,10 @@ impl House {
                 return Err(Refusal::TooOften.into());
             }
             let (host, doubt) = match who {
-                Who::Stranger => return self.script_for_stranger(ask).await,
+                Who::Stranger => match self.take_in_stranger(ask).await? {
+                    Some(host) => (host, None),
+                    None => return self.script_for_stranger(ask).await,
+                },
                 Who::Known(host, doubt) => (host, doubt),
             };
             let scene = self.scene(host.clone(), Some(ask.server), Some(ask.peer))?;
@@ -167,7 +170,8 @@ impl House {
             Plan::Local { how, .. } => json!({ "how": how }),
             Plan::Wait { secs, .. } => json!({ "secs": secs }),
             Plan::Hold { .. } => json!({ "secs": boot::RETRY_SECS }),
-            Plan::Live { .. } | Plan::NoAnswer { .. } => json!({}),
+            Plan::Live { mode } => self.live_words(&catalog, scene, &context, (*mode, ask.mac, session))?,
+            Plan::NoAnswer { .. } => json!({}),
         };
         lay(&mut context, words);
         lay(&mut context, common(plan, scene, ask, session));
@@ -203,15 +207,30 @@ impl House {
         Ok(json!({ "kernel": url(kernel), "args": args.trim(), "initrds": initrds, "progress": format!("{callback}/progress/kernel_initrd_sent") }))
     }
 
+    /// The record that is made of a stranger where its network takes strangers in; with a live image it is registered at once.
+    async fn take_in_stranger(&self, ask: &ScriptAsk) -> Told<Option<Arc<Host>>> {
+        let settings = self.store.settings()?;
+        let Some(network) = settings.networks.values().find(|network| network.subnet.contains(&ask.peer)) else { return Ok(None) };
+        let plan = self.plan_of_stranger(Some(network), Firmware::ipxe(ask.arch.unwrap_or(Arch::Unknown)));
+        match (network.auto_enroll, plan) {
+            (AutoEnroll::On, Plan::Live { .. }) | (AutoEnroll::Ask, _) => self.enroll(ask, network).await,
+            (AutoEnroll::On | AutoEnroll::Off, _) => Ok(None),
+        }
+    }
+
     async fn script_for_stranger(&self, ask: &ScriptAsk) -> Told<Script> {
         let settings = self.store.settings()?;
         let network = settings.networks.values().find(|network| network.subnet.contains(&ask.peer));
         let firmware = Firmware::ipxe(ask.arch.unwrap_or(Arch::Unknown));
         let plan = self.plan_of_stranger(network.map(AsRef::as_ref), firmware);
         let url = self.config.boot_url(network.and_then(|network| network.server).unwrap_or(ask.server));
+        let why = match &plan {
+            Plan::Live { .. } => "nobody recorded this machine, and no record was made of it; the journal says why".to_owned(),
+            plan => reason(plan),
+        };
         let how = if let Plan::Local { how, .. } = &plan { *how } else { boot::disk_boot(None, None, firmware.arch) };
         let context = json!({
-            "plan": "unknown", "reason": reason(&plan), "how": how, "host": { "mac": ask.mac, "name": "unknown" }, "state": "unknown", "stage": "none",
+            "plan": "unknown", "reason": why, "how": how, "host": { "mac": ask.mac, "name": "unknown" }, "state": "unknown", "stage": "none",
             "server": { "url": url, "address": ask.server, "version": env!("CARGO_PKG_VERSION") }, "secs": boot::RETRY_SECS,
             "time": self.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(), "page": "bootwright journal", "retry": retry(&url, ask, None), "params": {}, "network": {},
         });
@@ -221,7 +240,7 @@ impl House {
         if let Some(mac) = ask.mac {
             pen = pen.mac(mac);
         }
-        let fact = pen.write(What::Refused { why: "unknown_host".into() }, format!("a script was asked for by a stranger: {}", reason(&plan)));
+        let fact = pen.write(What::Refused { why: "unknown_host".into() }, format!("a script was asked for by a stranger: {why}"));
         self.record(vec![fact]).await?;
         Ok(Script { text, word: "unknown", not_found: false })
     }

@@ -1,4 +1,4 @@
-//! Networks, profiles, global parameters and API tokens: read and written one by one. The whole site at once is `apply`.
+//! Networks, profiles, rules, global parameters and API tokens: read and written one by one. The whole site at once is `apply`.
 //!
 //! What is written is a site of one noun (`apply`). A noun in use is not removed: the refusal names the user.
 
@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Failure, House, Refusal, Told, answer::invalid, house::Pen};
 use crate::{
-    model::{Actor, Name, Network, Params, Profile, Role, Token, What},
+    model::{Actor, Name, Network, Params, Profile, Role, Rule, Token, What},
     rules::sitefile::Site,
     store::{ApiToken, Settings, View, Writes},
 };
@@ -18,12 +18,16 @@ pub enum Edit {
     Network(Network),
     /// A profile, likewise.
     Profile(Profile),
+    /// A rule, likewise.
+    Rule(Rule),
     /// The global parameters, whole.
     Globals(Params),
     /// A network goes.
     NoNetwork(Name),
     /// A profile goes.
     NoProfile(Name),
+    /// A rule goes.
+    NoRule(Name),
 }
 
 impl House {
@@ -37,14 +41,21 @@ impl House {
         found("profile", name, self.store.settings()?.profiles.get(name))
     }
 
+    /// A rule by name.
+    pub fn rule(&self, name: &str) -> Told<Arc<Rule>> {
+        found("rule", name, self.store.settings()?.rules.get(name))
+    }
+
     /// Writes or removes one noun.
     pub async fn edit_settings(&self, actor: &Actor, edit: Edit) -> Told<()> {
         let site = match edit {
             Edit::Network(network) => Site { networks: vec![network], ..Site::default() },
             Edit::Profile(profile) => Site { profiles: vec![profile], ..Site::default() },
+            Edit::Rule(rule) => Site { rules: vec![rule], ..Site::default() },
             Edit::Globals(params) => Site { globals: Some(params), ..Site::default() },
             Edit::NoNetwork(name) => return self.remove_noun(actor, "network", name, without_network).await,
             Edit::NoProfile(name) => return self.remove_noun(actor, "profile", name, without_profile).await,
+            Edit::NoRule(name) => return self.remove_noun(actor, "rule", name, without_rule).await,
         };
         self.lay(actor, "", move |_| Ok(site)).await.map(drop)
     }
@@ -132,6 +143,12 @@ fn without_profile(view: &View<'_>, name: &Name) -> Result<Settings, Refusal> {
     Ok(settings)
 }
 
+fn without_rule(view: &View<'_>, name: &Name) -> Result<Settings, Refusal> {
+    let mut settings = Settings::clone(view.settings());
+    remove(&mut settings.rules, "rule", name)?;
+    Ok(settings)
+}
+
 fn remove<T>(map: &mut BTreeMap<Name, Arc<T>>, noun: &'static str, name: &Name) -> Result<(), Refusal> {
     map.remove(name).map(drop).ok_or_else(|| Refusal::Unknown { noun, name: name.to_string() })
 }
@@ -149,8 +166,10 @@ fn user_of_profile(view: &View<'_>, name: &Name) -> Option<String> {
     let settings = view.settings();
     let by_profile = settings.profiles.values().find(|profile| profile.extends.as_ref() == Some(name));
     let by_network = settings.networks.values().find(|network| network.profile.as_ref() == Some(name));
+    let by_rule = settings.rules.values().find(|rule| rule.profile.as_ref() == Some(name));
     by_host
         .map(|host| format!("host {}", host.name))
         .or_else(|| by_profile.map(|profile| format!("profile {}", profile.name)))
         .or_else(|| by_network.map(|network| format!("network {}", network.name)))
+        .or_else(|| by_rule.map(|rule| format!("rule {}", rule.name)))
 }

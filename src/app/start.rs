@@ -11,6 +11,7 @@ use std::{
 
 use super::{
     Failure, House,
+    live::Live,
     metrics::Metrics,
     templates::{Templates, TemplatesFault},
 };
@@ -83,6 +84,7 @@ pub async fn open_in(config: Config, world: Arc<dyn World>) -> Result<House, Sta
         templates: Templates::open(TemplateShelf::new(config.templates()))?,
         artifacts: Artifacts::open(&config.artifacts())?,
         loaders: Loaders::find(&config.paths.loaders),
+        live: Live::open(&config),
         metrics: Metrics::new(),
         times: Times::default(),
         pace: Mutex::default(),
@@ -90,6 +92,7 @@ pub async fn open_in(config: Config, world: Arc<dyn World>) -> Result<House, Sta
         world,
         config,
     };
+    house.metrics.set_live_image(house.live_image().is_ok());
     first_token(&house).await?;
     Ok(house)
 }

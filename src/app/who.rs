@@ -21,7 +21,7 @@ pub enum Who {
     Known(Arc<Host>, Option<Doubt>),
 }
 
-/// What a machine shows contradicts itself or the record.
+/// What a machine shows, or its registration found, contradicts itself or the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Doubt {
     /// The issue to raise.

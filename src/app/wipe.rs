@@ -176,3 +176,6 @@ fn certify(draft: &mut Draft<'_>, paper: &Paper<'_>, disk: &PlannedDisk) {
     draft.note(What::Certificate { disk: disk.id.to_string(), sha256: sha256.clone(), ok }, text);
     draft.bodies.push(Body { sha256, bytes });
 }
+
+#[cfg(test)]
+mod tests;

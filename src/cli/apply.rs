@@ -1,4 +1,4 @@
-//! `bootwright apply`: one YAML file of globals, networks, profiles and hosts, checked here, applied there as a whole.
+//! `bootwright apply`: one YAML file of globals, networks, profiles, rules and hosts, checked here, applied there as a whole.
 //!
 //! What is wrong with the file is told with file, line and column before anything is sent; what the daemon finds wrong is put at the same
 //! places. The difference is a list: `+` is created, `~` changes with its fields, `-` goes.
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::rules::sitefile::{self, Change, Difference, Noun};
 
-/// Make networks, profiles and hosts as a file says
+/// Make networks, profiles, rules and hosts as a file says
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: bootwright apply -f site.yaml --dry-run")]
 pub struct Apply {
@@ -128,13 +128,14 @@ fn places(text: &str) -> BTreeMap<String, (u64, u64)> {
     struct Lists {
         networks: Vec<Spanned<IgnoredAny>>,
         profiles: Vec<Spanned<IgnoredAny>>,
+        rules: Vec<Spanned<IgnoredAny>>,
         hosts: Vec<Spanned<IgnoredAny>>,
     }
     let at = |place: serde_saphyr::Location| (place.line(), place.column());
     let sections: BTreeMap<String, Spanned<IgnoredAny>> = serde_saphyr::from_str(text).unwrap_or_default();
     let mut places: BTreeMap<String, (u64, u64)> = sections.into_iter().map(|(name, section)| (name, at(section.referenced))).collect();
     let lists: Lists = serde_saphyr::from_str(text).unwrap_or_default();
-    for (name, items) in [("networks", lists.networks), ("profiles", lists.profiles), ("hosts", lists.hosts)] {
+    for (name, items) in [("networks", lists.networks), ("profiles", lists.profiles), ("rules", lists.rules), ("hosts", lists.hosts)] {
         places.extend(items.iter().enumerate().map(|(index, item)| (format!("{name}[{index}]"), at(item.referenced))));
     }
     places
@@ -145,6 +146,7 @@ fn lines(difference: &Difference) -> Vec<String> {
         Noun::Globals => "globals".to_owned(),
         Noun::Network => format!("network {}", difference.name),
         Noun::Profile => format!("profile {}", difference.name),
+        Noun::Rule => format!("rule {}", difference.name),
         Noun::Host => format!("host {}", difference.name),
     };
     match difference.change {

@@ -13,7 +13,7 @@ use crate::{
     config::Config,
 };
 
-/// Check settings, loaders, templates, artifacts, ports and privileges
+/// Check settings, loaders, templates, artifacts, live image, ports and privileges
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: bootwright check -c /etc/bootwright/bootwright.toml")]
 pub struct Check {

@@ -16,7 +16,7 @@ use crate::{model::Timestamp, rules::inherit::Origin};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: bootwright explain n1")]
 pub struct Explain {
-    /// Name, id or MAC address
+    /// Name, id or MAC address; also a MAC address that nobody recorded
     host: String,
 }
 
@@ -40,6 +40,8 @@ struct Explanation {
     params: BTreeMap<String, Origin>,
     profile: String,
     network: Option<String>,
+    #[serde(default)]
+    enrolment: Vec<String>,
     next_deadline: Option<Timestamp>,
 }
 
@@ -55,6 +57,9 @@ impl Explain {
         console.line(format_args!("{} is {}{stage}", told.host, told.lifecycle))?;
         console.line(format_args!("plan: {}: {}", told.plan, told.reason))?;
         console.line(format_args!("profile: {}; network: {}", told.profile, told.network.as_deref().unwrap_or("none")))?;
+        if !told.enrolment.is_empty() {
+            return told.enrolment.iter().try_for_each(|line| console.line(line));
+        }
         if let Some(at) = told.next_deadline {
             console.line(format_args!("next deadline: {}", time(at)))?;
         }

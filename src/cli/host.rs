@@ -3,9 +3,13 @@
 //! Which verb a state allows is the daemon's to say; here are only their words. Showing is `show`, following is `watch`.
 
 mod edit;
+mod facts;
 mod health;
+pub mod live;
 pub mod show;
 mod verb;
+mod wait;
+mod wipe;
 
 use serde::Deserialize;
 
@@ -17,6 +21,7 @@ use super::{
 };
 use crate::model;
 
+pub use edit::pair;
 pub use verb::Verb;
 
 /// The commands on hosts.
@@ -28,6 +33,12 @@ pub enum Host {
     /// Show a host with its build, issues and boot sessions
     #[command(after_help = "Example: bootwright host show n1   (an id or any spelling of a MAC address works too)")]
     Show {
+        /// Name, id or MAC address
+        host: String,
+    },
+    /// Show what registration found in a host
+    #[command(after_help = "Example: bootwright host facts n1")]
+    Facts {
         /// Name, id or MAC address
         host: String,
     },
@@ -49,6 +60,21 @@ pub enum Host {
     /// Watch a host's build live
     #[command(after_help = "Example: bootwright host watch n1 --until local_boot --timeout 3600")]
     Watch(watch::Watch),
+    /// Wait until a host is in a state; ends at once where it ends in error
+    #[command(after_help = "Example: bootwright host wait n1 --state available --timeout 3600")]
+    Wait(wait::Wait),
+    /// Show how a host's disks would be wiped, which are left alone, and why; wipes nothing
+    #[command(name = "wipe-plan", after_help = "Example: bootwright host wipe-plan n1 --policy purge")]
+    WipePlan(wipe::Asked),
+    /// List the certificates of a host's wiped disks, or save them
+    #[command(after_help = "Example: bootwright host certificates n1 --save certificates/")]
+    Certificates {
+        /// Name, id or MAC address; the id also after the record is gone
+        host: String,
+        /// Write each into this folder, checked against its hash
+        #[arg(long, value_name = "DIR")]
+        save: Option<std::path::PathBuf>,
+    },
     /// Report a host's health, as a monitor would
     #[command(after_help = "Example: bootwright host health n1 missed 6")]
     Health(health::Health),
@@ -104,6 +130,11 @@ impl Host {
                 let reply = client.get(&path(&host))?;
                 if console.json(&reply)? { Ok(()) } else { show::show(&reply.read()?, console) }
             }
+            Self::Facts { host } => {
+                let reply = client.get(&path(&host))?;
+                let shown: Shown = reply.read()?;
+                if console.is_json { facts::json(&shown, console) } else { facts::show(&shown, console) }
+            }
             Self::Add(add) => add.run(client, console),
             Self::Edit(edit) => edit.run(client, console),
             Self::Remove { host, confirm } => {
@@ -111,6 +142,9 @@ impl Host {
                 if console.json(&reply)? { Ok(()) } else { console.line(format_args!("{host} removed")) }
             }
             Self::Watch(watch) => watch.run(client, console),
+            Self::Wait(wait) => wait.run(client, console),
+            Self::WipePlan(asked) => asked.show(client, console).map(drop),
+            Self::Certificates { host, save } => wipe::certificates(&host, save, client, console),
             Self::Health(health) => health.run(client, console),
             Self::Verb(verb) => verb.run(client, console),
         }

@@ -20,6 +20,7 @@ mod lease;
 mod network;
 mod problem;
 mod profile;
+mod rule;
 mod serve;
 mod stream;
 mod table;
@@ -76,6 +77,9 @@ enum Command {
     /// Networks: subnets and their DHCP
     #[command(subcommand)]
     Network(network::NetworkCommand),
+    /// Rules: profile, parameters and tags by what registration finds
+    #[command(subcommand)]
+    Rule(rule::RuleCommand),
     /// Leases: who has which address
     #[command(subcommand)]
     Lease(lease::LeaseCommand),
@@ -126,6 +130,7 @@ fn dispatch(line: Line, console: &mut Console<'_>) -> Done {
         Command::Journal(command) => command.run(&Client::new(&remote)?, console),
         Command::Profile(command) => command.run(&Client::new(&remote)?, console),
         Command::Network(command) => command.run(&Client::new(&remote)?, console),
+        Command::Rule(command) => command.run(&Client::new(&remote)?, console),
         Command::Lease(command) => command.run(&Client::new(&remote)?, console),
         Command::Template(command) => command.run(&remote, console),
         Command::Artifact(command) => command.run(&Client::new(&remote)?, console),

@@ -9,7 +9,7 @@ use super::{
     client::{segment, with_query},
     table::{Table, listed, or_dash, word},
 };
-use crate::model::Network;
+use crate::{model::Network, rules::naming};
 
 /// The commands on networks.
 #[derive(Debug, clap::Subcommand)]
@@ -118,6 +118,11 @@ fn show(network: &Network, console: &mut Console<'_>) -> Done {
         (
             "unknown",
             if network.known_only { "get no address".to_owned() } else { format!("get an address; enrolled: {}", word(network.auto_enroll)) },
+        ),
+        ("named", network.naming.clone().unwrap_or_else(|| naming::DEFAULT.to_owned())),
+        (
+            "registered",
+            if network.auto_available { "offered at once, if the disks are clean or waived" } else { "an operator offers them" }.to_owned(),
         ),
         ("conflicts", if network.conflict_check { "new addresses are probed".to_owned() } else { "not probed".to_owned() }),
     ];

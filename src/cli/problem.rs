@@ -106,7 +106,10 @@ impl fmt::Display for Problem {
 
 /// The API's hints name its routes and members; at a prompt the commands are meant.
 fn for_people(hint: &str) -> String {
-    const SAID: [(&str, &str); 15] = [
+    const SAID: [(&str, &str); 18] = [
+        ("GET /api/v1/hosts/{host}/wipe-plan", "`bootwright host wipe-plan HOST`"),
+        ("GET /api/v1/hosts/{host}/certificates", "`bootwright host certificates HOST`"),
+        ("`plan_hash`", "--plan"),
         ("GET /api/v1/hosts/{host}/builds", "`bootwright build list HOST`"),
         ("GET /api/v1/hosts", "`bootwright host list`"),
         ("GET /api/v1/networks", "`bootwright network list`"),

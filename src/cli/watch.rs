@@ -1,7 +1,8 @@
-//! `bootwright host watch`: the live timeline of a host, from the moment its newest build was asked for.
+//! `bootwright host watch`: the live timeline of a host, from the moment its newest build was asked for, or its wipe or registration began.
 //!
 //! First the journal is told from there, then the stream takes over after the last entry, so that nothing is missed between the two. After
-//! every entry that may have moved the build, the build itself is asked whether the goal is reached.
+//! every entry that may have moved the build, the build itself is asked whether the goal is reached; after a word of the live image's agent, the
+//! host is asked how far its disks are.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use super::{
     stream::Follow,
     timeline::Timeline,
 };
-use crate::model::{Build, Entry, Host, What};
+use crate::model::{Build, Entry, Host, Lifecycle, What};
 
 /// Which host, until when.
 #[derive(Debug, clap::Args)]
@@ -35,6 +36,8 @@ struct Eye<'a, 'c, 'o> {
     timeline: Timeline,
     until: Option<Goal>,
     build: Option<Build>,
+    /// How far the disks of a wipe were told to be.
+    course: host::live::Course,
     /// The number of the last entry that was told.
     last: u64,
 }
@@ -46,7 +49,7 @@ impl Watch {
         let deadline = limit.map(|limit| Instant::now() + limit);
         let host = client.get(&host::path(&self.host))?.read::<host::Shown>()?.host;
         let timeline = Timeline::new(console.is_terminal, console.is_coloured());
-        let mut eye = Eye { client, console, timeline, until: self.until, build: None, last: 0 };
+        let mut eye = Eye { client, console, timeline, until: self.until, build: None, course: host::live::Course::default(), last: 0 };
         eye.last = eye.replay(&host)?;
         let id = host.id.to_string();
         let mut follow = Follow::new(client, with_query("/api/v1/events", &[("host", id.as_str())]), eye.last, deadline);
@@ -64,6 +67,17 @@ impl Eye<'_, '_, '_> {
     /// Tells what happened since the newest build was asked for; the number of the last entry.
     fn replay(&mut self, host: &Host) -> Result<u64, Fault> {
         let path = format!("{}/journal", host::path(&host.id.to_string()));
+        if self.until.is_none() && matches!(host.lifecycle, Lifecycle::Registering | Lifecycle::UsedRegistering | Lifecycle::Cleaning { .. }) {
+            if !self.console.is_json {
+                let state = host::show::state(&host.lifecycle);
+                self.console.line(format_args!("{}: {state}, since {}", host.name, super::table::time(host.since)))?;
+            }
+            self.timeline.start(host.since);
+            let since = host.since.to_string();
+            self.tell_page(&path, ("since", &since))?;
+            self.tell_disks(host)?;
+            return Ok(self.last);
+        }
         let Some(build) = host.build.clone() else {
             if !self.console.is_json {
                 self.console.line(format_args!("{} has no build yet; waiting for what comes", host.name))?;
@@ -115,6 +129,12 @@ impl Eye<'_, '_, '_> {
 
     /// Looks at the build after an entry that may have moved it.
     fn look(&mut self, entry: &Entry) -> Done {
+        if let (What::Changed { row, .. }, Some(id)) = (&entry.what, entry.host)
+            && row == "agent"
+        {
+            let host = self.client.get(&host::path(&id.to_string()))?.read::<host::Shown>()?.host;
+            return self.tell_disks(&host);
+        }
         let moves = matches!(entry.what, What::Stage { .. } | What::Transition { .. } | What::Changed { .. } | What::BootLoop { .. });
         let Some(id) = entry.build.or(self.build.as_ref().map(|build| build.id)).filter(|_| moves) else { return Ok(()) };
         let build = self.client.get(&build::path(&id))?.read::<build::Shown>()?.build;
@@ -123,6 +143,14 @@ impl Eye<'_, '_, '_> {
         }
         self.build = Some(build);
         Ok(())
+    }
+
+    /// Tells which disks of a wipe went on since they were told of last.
+    fn tell_disks(&mut self, host: &Host) -> Done {
+        let Some(run) = host.live.as_ref().filter(|run| run.is_open() && !self.console.is_json) else { return Ok(()) };
+        let end = self.timeline.end();
+        self.console.text(end)?;
+        self.course.news(run).into_iter().try_for_each(|line| self.console.line(format_args!("{:>9}   {:<24} {line}", "", "disk")))
     }
 
     fn refresh(&mut self, build: Build) -> Done {
@@ -139,6 +167,9 @@ impl Eye<'_, '_, '_> {
         let end = self.timeline.end();
         self.console.text(end)?;
         let Some(build) = &self.build else {
+            if self.until.is_none() && host.live.is_some() {
+                return Ok(());
+            }
             return Err(Fault::no(format_args!("no build of {} was opened within {} s", host.name, limit.as_secs())));
         };
         if !self.console.is_json {

@@ -127,6 +127,9 @@ pub struct Host {
     /// When the record was made.
     #[schema(value_type = String)]
     pub created: Timestamp,
+    /// Whether it was made for an unknown machine (`auto_enroll`), not by an operator.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub enrolled: bool,
 }
 
 impl Host {
@@ -167,6 +170,7 @@ impl Host {
             facts: None,
             facts_at: None,
             created: now,
+            enrolled: false,
         }
     }
 

@@ -120,9 +120,9 @@ pub enum What {
         /// The stable word.
         word: String,
     },
-    /// Networks, profiles or tokens were edited.
+    /// Networks, profiles, rules or tokens were edited.
     Settings {
-        /// `network`, `profile`, `token`, `global`.
+        /// `network`, `profile`, `rule`, `token`, `global`.
         noun: String,
         /// Its name.
         name: String,

@@ -10,7 +10,10 @@
 //! run was opened with, and only for the machine that the run's host is.
 
 use crate::{
-    model::{Host, HostId, IssueKind, Lifecycle, LiveMode, LiveRun, Progress, SessionId, Timestamp, lifecycle::Cause},
+    model::{
+        Administrative, Availability, Host, HostId, IssueKind, Lifecycle, LiveMode, LiveRun, Progress, SessionId, Timestamp, WipePlan,
+        lifecycle::Cause,
+    },
     wire::agent::{Action, Content},
 };
 
@@ -86,7 +89,8 @@ impl Denied {
     }
 }
 
-const fn word(mode: LiveMode) -> &'static str {
+/// A mode as the kernel's command line spells it.
+pub const fn word(mode: LiveMode) -> &'static str {
     match mode {
         LiveMode::Register => "register",
         LiveMode::Clean => "clean",
@@ -102,6 +106,9 @@ pub fn hello(host: &Host, mode: LiveMode, session: SessionId, now: Timestamp) ->
     };
     if run.mode != mode {
         return Verdict::No(Denied::Mode { run: run.mode, said: mode });
+    }
+    if mode == LiveMode::Clean && confirmed_plan(run).is_none() {
+        return Verdict::No(Denied::Plan);
     }
     if run.session == Some(session) { Verdict::Say(order(host)) } else { Verdict::Take }
 }
@@ -140,6 +147,11 @@ pub fn report(host: &Host, session: SessionId, id: &str, content: &Content, now:
     if said == run.mode { Verdict::Take } else { Verdict::No(Denied::Mode { run: run.mode, said }) }
 }
 
+/// The plan of a run, as long as it reads as it did when it was confirmed: after an update of the server it might not.
+pub fn confirmed_plan(run: &LiveRun) -> Option<&WipePlan> {
+    run.plan.as_deref().filter(|plan| run.plan_hash.as_ref() == Some(&plan.hash()))
+}
+
 /// What whoever has the newest run's token is to do now.
 pub fn order(host: &Host) -> Order {
     match host.live.as_ref().filter(|run| run.is_open()) {
@@ -164,10 +176,19 @@ pub fn after_report(host: &Host) -> Order {
 pub fn is_news(host: &Host, progress: &Progress, now: Timestamp) -> bool {
     let Some(run) = &host.live else { return false };
     let lately = run.heard_at.is_some_and(|at| at <= now && now < after(at, HEARD_SECS));
-    let steps = |progress: &Progress| (progress.step.clone(), progress.disks.iter().map(|disk| (disk.id.clone(), disk.step.clone())).collect::<Vec<_>>());
+    let steps =
+        |progress: &Progress| (progress.step.clone(), progress.disks.iter().map(|disk| (disk.id.clone(), disk.step.clone())).collect::<Vec<_>>());
     let same = run.progress.as_ref().is_some_and(|before| steps(before) == steps(progress));
     let lost = host.issues.iter().any(|issue| issue.kind == IssueKind::AgentLost);
     !lately || !same || lost
+}
+
+/// Whether a host out of service was last heard longer ago than so many seconds, or looks switched off. One in service is judged by what
+/// it serves with.
+pub fn is_quiet(host: &Host, secs: u64, now: Timestamp) -> bool {
+    let off = matches!(host.operational.availability, Availability::Offline | Availability::PoweredOff | Availability::NotInstalled);
+    let silent = off || host.operational.last_contact.is_none_or(|at| now < at || after(at, secs) <= now);
+    silent && host.operational.administrative == Administrative::Locked
 }
 
 /// What speaks against this machine being the run's host: what its hello shows belongs to `found`, or to nobody. A machine that
@@ -176,7 +197,9 @@ pub fn contradiction(host: &Host, found: Option<(HostId, &str)>, shows_something
     match found {
         Some((id, _)) if id == host.id => None,
         Some((_, name)) => Some(format!("The live image was started for {}, but cards and board are those of {name}.", host.name)),
-        None if shows_something => Some(format!("The live image was started for {}, but it runs on a machine that shows no card and no board of it.", host.name)),
+        None if shows_something => {
+            Some(format!("The live image was started for {}, but it runs on a machine that shows no card and no board of it.", host.name))
+        }
         None if host.live.as_ref().is_some_and(|run| run.mode == LiveMode::Clean) => {
             Some(format!("The live image was started for {}, but the machine shows neither cards nor a board.", host.name))
         }

@@ -174,7 +174,7 @@ fn sentence(fault: &TemplateFault) -> String {
 /// A mistake in a rule: which field, and one sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
-    /// `when`, `tags`, or nothing for the whole rule.
+    /// `name`, `when`, `tags`, or nothing for the whole rule.
     pub field: &'static str,
     /// What is wrong.
     pub text: String,
@@ -183,6 +183,9 @@ pub struct Mistake {
 /// What is wrong with a rule, whatever hosts there are. Whether its profile exists is the site's to know.
 pub fn check(rule: &Rule) -> Vec<Mistake> {
     let mut wrong = Vec::new();
+    if rule.name.as_ref() == "try" {
+        wrong.push(Mistake { field: "name", text: "`try` is the word for a dry run; choose another name".to_owned() });
+    }
     if rule.profile.is_none() && rule.params.is_empty() && rule.tags.is_empty() {
         wrong.push(Mistake { field: "", text: "it gives nothing: name a profile, params or tags".to_owned() });
     }

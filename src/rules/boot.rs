@@ -27,8 +27,8 @@ pub struct Facts<'a> {
     pub network: Option<&'a Network>,
     /// What boots.
     pub firmware: Firmware,
-    /// Whether there is a live image.
-    pub live_image: bool,
+    /// That there is a live image, or why there is none.
+    pub live_image: Result<(), &'a str>,
     /// The time.
     pub now: Timestamp,
 }
@@ -71,8 +71,8 @@ pub fn decide(facts: &Facts<'_>) -> Plan {
         Some(host) => recorded(host, facts),
     };
     match (plan, facts.doubt) {
-        (Plan::Install | Plan::Live { mode: LiveMode::Clean }, Some(doubt)) => {
-            fault(format!("{doubt} Nothing is installed or wiped until an operator has said which host this is."))
+        (Plan::Install | Plan::Live { .. }, Some(doubt)) => {
+            fault(format!("{doubt} Nothing is installed, registered or wiped until an operator has said which host this is."))
         }
         (plan, _) => plan,
     }
@@ -110,10 +110,10 @@ pub fn disk_boot(host: Option<&Host>, profile: Option<&Effective>, arch: Arch) -
 
 fn stranger(facts: &Facts<'_>) -> Plan {
     match facts.network.map(|network| (network.auto_enroll, &network.name)) {
-        Some((AutoEnroll::On, _)) if facts.live_image => Plan::Live { mode: LiveMode::Register },
-        Some((AutoEnroll::On, name)) => {
-            local(facts, format!("nobody recorded this machine; network {name} would register it, but there is no live image"))
-        }
+        Some((AutoEnroll::On, name)) => match has_live(facts) {
+            Ok(()) => Plan::Live { mode: LiveMode::Register },
+            Err(why) => local(facts, format!("nobody recorded this machine; network {name} would register it, but {why}")),
+        },
         Some((AutoEnroll::Ask, name)) => local(facts, format!("nobody recorded this machine; on network {name} an operator decides about it")),
         Some((AutoEnroll::Off, name)) => local(facts, format!("nobody recorded this machine, and network {name} takes in no strangers")),
         None => local(facts, "nobody recorded this machine, and its network is not known here either".to_owned()),
@@ -159,14 +159,25 @@ fn fault(text: String) -> Plan {
 
 /// Without a live image both wait: a host that is to be wiped is never let at its disk (invariant 9).
 fn live(facts: &Facts<'_>, mode: LiveMode) -> Plan {
-    if facts.live_image {
-        return Plan::Live { mode };
-    }
+    let why = match has_live(facts) {
+        Ok(()) => return Plan::Live { mode },
+        Err(why) => why,
+    };
     let what = match mode {
         LiveMode::Register => "registered",
         LiveMode::Clean => "wiped",
     };
-    Plan::Wait { secs: RETRY_SECS, why: format!("it is to be {what}, and this server has no live image yet") }
+    Plan::Wait { secs: RETRY_SECS, why: format!("it is to be {what}, but {why}") }
+}
+
+/// Whether this machine can start the live image. Its kernel is for x86-64 alone; a firmware that did not say is taken for one.
+fn has_live(facts: &Facts<'_>) -> Result<(), String> {
+    match facts.firmware.arch {
+        Arch::Bios | Arch::X64 | Arch::Unknown => facts.live_image.map_err(ToOwned::to_owned),
+        other @ (Arch::Ia32 | Arch::Arm32 | Arch::Arm64 | Arch::RaspberryPi | Arch::Riscv | Arch::Loongarch) => {
+            Err(format!("the live image is for x86-64, and this firmware is {other:?}").to_lowercase())
+        }
+    }
 }
 
 fn provisioning(host: &Host, facts: &Facts<'_>) -> Plan {

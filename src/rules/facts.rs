@@ -58,6 +58,11 @@ fn cards(facts: &Facts) -> Vec<Mac> {
     cards
 }
 
+/// Whether any card of this machine, by whatever address, is one of these.
+fn has_one_of(facts: &Facts, macs: &[Mac]) -> bool {
+    facts.nics.iter().any(|nic| macs.contains(&nic.mac) || nic.permanent_mac.is_some_and(|mac| macs.contains(&mac)))
+}
+
 fn address(nic: &Nic) -> Mac {
     nic.permanent_mac.unwrap_or(nic.mac)
 }

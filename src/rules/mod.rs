@@ -2,6 +2,7 @@
 //!
 //! Each module is one decision with its table and its reasons; the stories in `app` load what it needs and save what it says.
 
+pub mod agent;
 pub mod assign;
 pub mod boot;
 pub mod display;

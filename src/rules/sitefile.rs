@@ -1,6 +1,6 @@
-//! The site file: globals, networks, profiles and hosts in one document, and what applying it would change.
+//! The site file: globals, networks, profiles, rules and hosts in one document, and what applying it would change.
 //!
-//! A network or profile in the file is the whole of it. Of a host only the fields that are written count: what registration or an
+//! A network, profile or rule in the file is the whole of it. Of a host only the fields that are written count: what registration or an
 //! operator found out stays, and `null` clears. Nothing is deleted because the file is silent about it, unless `prune: true`. The
 //! verdict is all or nothing: with one mistake nothing changes, and every mistake is named by its path (`hosts[3].macs[0]`).
 //! YAML is read by the caller; here a document is JSON already.
@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, fmt, net::Ipv4Addr, sync::Arc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::model::{DiskBoot, Host, HostId, HostName, Mac, Name, Network, Params, Profile, SmbiosUuid, Timestamp};
+use crate::model::{DiskBoot, Host, HostId, HostName, Mac, Name, Network, Params, Profile, Rule, SmbiosUuid, Timestamp};
 
 /// A mistake in the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -200,6 +200,8 @@ pub struct Site {
     pub networks: Vec<Network>,
     /// Profiles.
     pub profiles: Vec<Profile>,
+    /// Rules.
+    pub rules: Vec<Rule>,
     /// Hosts.
     pub hosts: Vec<SiteHost>,
     /// Whether what is not named is deleted.
@@ -215,6 +217,8 @@ pub struct Current<'a> {
     pub networks: &'a BTreeMap<Name, Arc<Network>>,
     /// Profiles.
     pub profiles: &'a BTreeMap<Name, Arc<Profile>>,
+    /// Rules.
+    pub rules: &'a BTreeMap<Name, Arc<Rule>>,
     /// Hosts.
     pub hosts: &'a [Arc<Host>],
 }
@@ -229,6 +233,8 @@ pub enum Noun {
     Network,
     /// A profile.
     Profile,
+    /// A rule.
+    Rule,
     /// A host.
     Host,
 }
@@ -282,6 +288,10 @@ pub enum Edit {
     Profile(Arc<Profile>),
     /// A profile goes.
     NoProfile(Name),
+    /// A rule, new or changed.
+    Rule(Arc<Rule>),
+    /// A rule goes.
+    NoRule(Name),
     /// A host is recorded by this name.
     NewHost(HostName, SiteHost),
     /// A host changes; apply [`SiteHost::apply_to`].
@@ -290,7 +300,7 @@ pub enum Edit {
     NoHost(HostId),
 }
 
-/// What applying the file does: the same list for people and for the writer, in the order networks, profiles, hosts.
+/// What applying the file does: the same list for people and for the writer, in the order networks, profiles, rules, hosts.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Plan {
     /// For people.
@@ -302,19 +312,20 @@ pub struct Plan {
 /// Reads a document; every element with a mistake is named, each by its first mistake.
 pub fn read(document: Value) -> Result<Site, Vec<Invalid>> {
     let Value::Object(sections) = document else {
-        return Err(vec![Invalid::new("(document)", "a site file is a mapping with globals, networks, profiles and hosts")]);
+        return Err(vec![Invalid::new("(document)", "a site file is a mapping with globals, networks, profiles, rules and hosts")]);
     };
     let (mut site, mut wrong) = (Site::default(), Vec::new());
     for (key, value) in sections {
         match key.as_str() {
             // An empty section in YAML is null.
-            "globals" | "networks" | "profiles" | "hosts" if value.is_null() => {}
+            "globals" | "networks" | "profiles" | "rules" | "hosts" if value.is_null() => {}
             "globals" => site.globals = one("globals".to_owned(), value, &mut wrong),
             "networks" => site.networks = list("networks", value, &mut wrong),
             "profiles" => site.profiles = list("profiles", value, &mut wrong),
+            "rules" => site.rules = list("rules", value, &mut wrong),
             "hosts" => site.hosts = list::<Named>("hosts", value, &mut wrong).into_iter().map(|host| host.0).collect(),
             "prune" => site.prune = one("prune".to_owned(), value, &mut wrong).unwrap_or(false),
-            other => wrong.push(Invalid::new(other, "unknown section; there are globals, networks, profiles, hosts and prune")),
+            other => wrong.push(Invalid::new(other, "unknown section; there are globals, networks, profiles, rules, hosts and prune")),
         }
     }
     if wrong.is_empty() { Ok(site) } else { Err(wrong) }
@@ -344,6 +355,7 @@ fn one<T: DeserializeOwned>(path: String, value: Value, wrong: &mut Vec<Invalid>
 struct After {
     networks: BTreeMap<Name, (Arc<Network>, Option<usize>)>,
     profiles: BTreeMap<Name, Arc<Profile>>,
+    rules: BTreeMap<Name, Arc<Rule>>,
     hosts: Vec<(Arc<Host>, Option<usize>)>,
 }
 
@@ -353,6 +365,7 @@ pub fn plan(site: &Site, now: &Current<'_>) -> Result<Plan, Vec<Invalid>> {
     let mut wrong = check::names(site);
     wrong.extend(check::networks(site, now, &after));
     wrong.extend(check::profiles(site, &after));
+    wrong.extend(check::rules(site, now, &after));
     wrong.extend(check::hosts(site, &after));
     wrong.extend(check::pruned(site, now, &after));
     if wrong.is_empty() { Ok(diff::plan(site, now)) } else { Err(wrong) }
@@ -360,15 +373,17 @@ pub fn plan(site: &Site, now: &Current<'_>) -> Result<Plan, Vec<Invalid>> {
 
 fn after(site: &Site, now: &Current<'_>) -> After {
     let keeps = !site.prune;
-    let mut after = After { networks: BTreeMap::new(), profiles: BTreeMap::new(), hosts: Vec::new() };
+    let mut after = After { networks: BTreeMap::new(), profiles: BTreeMap::new(), rules: BTreeMap::new(), hosts: Vec::new() };
     if keeps {
         after.networks.extend(now.networks.iter().map(|(name, network)| (name.clone(), (network.clone(), None))));
         after.profiles.extend(now.profiles.iter().map(|(name, profile)| (name.clone(), profile.clone())));
+        after.rules.extend(now.rules.iter().map(|(name, rule)| (name.clone(), rule.clone())));
     }
     for (index, network) in site.networks.iter().enumerate() {
         after.networks.insert(network.name.clone(), (Arc::new(network.clone()), Some(index)));
     }
     after.profiles.extend(site.profiles.iter().map(|profile| (profile.name.clone(), Arc::new(profile.clone()))));
+    after.rules.extend(site.rules.iter().map(|rule| (rule.name.clone(), Arc::new(rule.clone()))));
     let unnamed = now.hosts.iter().filter(|host| keeps && !site.hosts.iter().any(|one| one.is_over(host)));
     after.hosts.extend(unnamed.map(|host| (Arc::clone(host), None)));
     let named = site.hosts.iter().enumerate().filter_map(|(index, one)| Some((Arc::new(one.laid(now.hosts)?.1), Some(index))));

@@ -1,6 +1,8 @@
-//! Watches the folder of site templates and has the set read again when something in it changed, and on SIGHUP.
+//! Watches the folder of site templates and has the set read again when something in it changed, and on SIGHUP; and looks every few
+//! seconds whether the live image is another one.
 //!
-//! What a bad set means is the story's business: the old one stays in use.
+//! What a bad set or a broken image means is the story's business. The image's folder may be missing, or be a link that is turned
+//! to the next build: three looks at it cost less than a watch that sees that.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,6 +18,9 @@ use crate::app::House;
 /// Editors write in several steps; the set is read when they have been quiet for so long.
 const QUIET: Duration = Duration::from_millis(300);
 
+/// How often the live image's files are looked at.
+const LOOK: Duration = Duration::from_secs(5);
+
 /// Runs until `stop`.
 pub async fn run(house: Arc<House>, stop: CancellationToken) {
     let (tell, mut changed) = mpsc::channel::<()>(1);
@@ -27,11 +32,17 @@ pub async fn run(house: Arc<House>, stop: CancellationToken) {
             None
         }
     };
+    let mut looks = tokio::time::interval(LOOK);
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             Some(()) = changed.recv() => quiet(&mut changed).await,
-            () = hung_up(&mut hangup) => {}
+            () = hung_up(&mut hangup) => look_at_live(&house).await,
+            _ = looks.tick() => {
+                look_at_live(&house).await;
+                continue;
+            }
         }
         let reading = house.clone();
         match tokio::task::spawn_blocking(move || reading.templates.reload()).await {
@@ -47,6 +58,19 @@ pub async fn run(house: Arc<House>, stop: CancellationToken) {
             }
             Err(fault) => tracing::error!(%fault, "reading the templates failed"),
         }
+    }
+}
+
+async fn look_at_live(house: &Arc<House>) {
+    let looking = house.clone();
+    match tokio::task::spawn_blocking(move || looking.reload_live_image()).await {
+        Ok(None) => {}
+        Ok(Some(found)) => {
+            if let Err(why) = house.live_image_changed(&found).await {
+                tracing::error!(%why, "a change of the live image was not journalled");
+            }
+        }
+        Err(fault) => tracing::error!(%fault, "looking at the live image failed"),
     }
 }
 

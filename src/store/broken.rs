@@ -45,6 +45,9 @@ impl Store for BrokenStore {
     fn host_by_build(&self, _: BuildId) -> Result<Option<Arc<Host>>, StoreFault> {
         broken()
     }
+    fn host_by_live(&self, _: &TokenHash) -> Result<Option<Arc<Host>>, StoreFault> {
+        broken()
+    }
     fn hosts(&self) -> Result<Vec<Arc<Host>>, StoreFault> {
         broken()
     }

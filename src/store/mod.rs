@@ -122,6 +122,8 @@ pub trait Store: Send + Sync {
     fn host_by_session(&self, session: SessionId) -> Result<Option<Arc<Host>>, StoreFault>;
     /// The host whose newest build this is; older ones are found by [`Store::build`].
     fn host_by_build(&self, build: BuildId) -> Result<Option<Arc<Host>>, StoreFault>;
+    /// The host whose newest run of the live image, open or ended, has this token.
+    fn host_by_live(&self, hash: &TokenHash) -> Result<Option<Arc<Host>>, StoreFault>;
     /// All hosts, in the order of their birth.
     fn hosts(&self) -> Result<Vec<Arc<Host>>, StoreFault>;
     /// Settings as they are.

@@ -22,6 +22,7 @@ pub(super) struct State {
     tokens: HashMap<TokenHash, HostId>,
     sessions: HashMap<SessionId, HostId>,
     builds: HashMap<BuildId, HostId>,
+    lives: HashMap<TokenHash, HostId>,
     pub settings: Arc<Settings>,
 }
 
@@ -35,6 +36,7 @@ pub(super) enum Key<'k> {
     Token(&'k TokenHash),
     Session(SessionId),
     Build(BuildId),
+    Live(&'k TokenHash),
 }
 
 impl State {
@@ -48,6 +50,7 @@ impl State {
             Key::Token(hash) => self.tokens.get(hash).copied(),
             Key::Session(session) => self.sessions.get(&session).copied(),
             Key::Build(build) => self.builds.get(&build).copied(),
+            Key::Live(hash) => self.lives.get(hash).copied(),
         }?;
         self.hosts.get(&id)
     }
@@ -71,6 +74,7 @@ impl State {
             self.tokens.insert(build.token_hash.clone(), id);
             self.builds.insert(build.id, id);
         }
+        self.lives.extend(host.live.as_ref().map(|run| (run.token_hash.clone(), id)));
         self.hosts.insert(id, host);
     }
 
@@ -90,6 +94,9 @@ impl State {
         if let Some(build) = &host.build {
             forget(&mut self.tokens, &build.token_hash, id);
             forget(&mut self.builds, &build.id, id);
+        }
+        if let Some(run) = &host.live {
+            forget(&mut self.lives, &run.token_hash, id);
         }
     }
 
@@ -174,6 +181,11 @@ impl<'a> View<'a> {
     /// The host that has this card.
     pub fn by_mac(&self, mac: Mac) -> Option<&'a Arc<Host>> {
         self.find(Key::Mac(mac))
+    }
+
+    /// The host of this name.
+    pub fn by_name(&self, name: &str) -> Option<&'a Arc<Host>> {
+        self.find(Key::Name(name))
     }
 
     /// Every host, in no order.

@@ -4,10 +4,12 @@
 //! agent                                     server
 //!   hello      who I am, from which power-on  →  register | clean | wait | reboot | poweroff
 //!   heartbeat  how far I am, every 30 s ± 20 % →  continue | abort | wait | reboot | poweroff
-//!   report     facts, results or a failure    →  wait | reboot | poweroff
+//!   report     facts, results or a failure    →  continue (partial) | wait | reboot | poweroff
 //! ```
 //! The run's token is the bearer of every request (`Authorization`), so that nobody else has a byte kept. Both sides ignore fields that they
 //! do not know and tell their `protocol`; the golden files of `tests/golden/agent` are never edited, new ones are added.
+
+pub mod read;
 
 use serde::{Deserialize, Serialize};
 

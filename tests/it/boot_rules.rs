@@ -78,7 +78,15 @@ fn plan(host: &Host, now: Timestamp) -> Plan {
     let all = [("d12".parse().unwrap(), std::sync::Arc::new(profile))].into();
     let profile = inherit::profile(&"d12".parse().unwrap(), &all).unwrap();
     let firmware = Firmware { arch: Arch::X64, transport: bootwright::model::Transport::Tftp, ipxe_http: true, ipxe: true };
-    boot::decide(&boot::Facts { host: Some(host), doubt: None, profile: Some(&profile), network: None, firmware, live_image: false, now })
+    boot::decide(&boot::Facts {
+        host: Some(host),
+        doubt: None,
+        profile: Some(&profile),
+        network: None,
+        firmware,
+        live_image: Err("there is none"),
+        now,
+    })
 }
 
 /// What the lifecycle does with `LoopSeen`.

@@ -119,6 +119,14 @@ async fn every_noun_is_understood() {
         ("network list", "lab"),
         ("network show lab", "10.77.0.0/24"),
         ("network snippet lab --for dnsmasq", "dhcp-boot"),
+        ("rule list", "no rules; `bootwright rule set`"),
+        ("rule set dell --when facts.disks|length>1 --profile os --tag dell --param size=3 --order -2", "rule dell is kept"),
+        ("rule list", "dell"),
+        ("rule show dell", "when       facts.disks|length>1"),
+        ("rule try", "no host has facts yet"),
+        ("rule delete dell", "rule dell deleted"),
+        ("explain 52:54:00:00:77:77", "network lab: it stays a stranger (auto_enroll: off)"),
+        ("host show n1", "registered   never"),
         ("lease list", ""),
         ("template list", "kickstart/rhel.ks"),
         ("template show ipxe/hold.ipxe", "#!ipxe"),
@@ -158,5 +166,91 @@ async fn a_site_file_is_applied_and_an_artifact_brought_in() {
     std::fs::write(tree.join("a b/linux"), "another kernel").unwrap();
     let ran = served.run_as(Role::Admin, &line).await;
     assert!(ran.code == 1 && ran.err.contains("[artifact_different]"), "{}", ran.err);
+    served.end().await;
+}
+
+/// `n1` with facts, as a registration would leave it.
+async fn with_facts(served: &Served) {
+    let facts = serde_json::json!({
+        "system": { "vendor": "Dell Inc.", "product": "PowerEdge R650", "serial": "8QX\u{1b}[2J1", "uuid": "4c4c4544-0051-3510-8058-b4c04f4d3332" },
+        "cpu": { "model": "Xeon Gold 6330", "sockets": 2, "cores": 56, "threads": 112 },
+        "memory": { "size_bytes": 137_438_953_472u64, "modules": [{ "slot": "A1", "size_bytes": 137_438_953_472u64, "kind": "DDR4", "speed_mts": 3200 }] },
+        "nics": [{ "name": "eno1", "mac": "b4:96:91:00:00:01", "driver": "ice", "link": true, "speed_mbps": 25000, "boot": true,
+            "lldp": { "system": "sw1", "port": "Eth1/7" } }],
+        "disks": [{ "id": "wwn:1", "name": "nvme0n1", "size_bytes": 960_197_124_096u64, "transport": "nvme", "erase": ["nvme_sanitize_crypto", "overwrite"],
+            "health": { "passed": true, "power_on_hours": 12 }, "signatures": ["gpt"] }],
+        "controllers": [{ "address": "0000:00:1f.2", "class": "SATA controller", "vendor": "Intel", "product": "C620" }],
+        "bmc": { "address": "10.0.0.9", "firmware": "7.0" },
+        "boot": { "uefi": true, "secure_boot": false }, "tpm": "2.0",
+        "collectors": [{ "name": "lldp", "took_ms": 30000, "error": "timed out" }],
+    });
+    let house = &served.site.house;
+    let seen = house.find("n1").unwrap();
+    let mut next = bootwright::model::Host::clone(&seen);
+    next.facts = Some(Box::new(serde_json::from_value(facts).unwrap()));
+    next.facts_at = Some(house.now());
+    let pen = bootwright::app::house::Pen::new(crate::lab::admin(), house.now()).of(&seen);
+    let fact = pen.write(bootwright::model::What::Edited { fields: vec!["facts".into()] }, "for the test");
+    let writes = bootwright::store::Writes { facts: vec![fact], ..Default::default() };
+    house.save(&seen, Some(next), writes).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn facts_are_told_in_tables_without_what_a_terminal_would_obey() {
+    let served = Served::new().await;
+    let none = served.run_as(Role::Viewer, "host facts n1").await;
+    assert!(none.code == 1 && none.err.contains("`bootwright host register n1` collects them"), "{}", none.err);
+    with_facts(&served).await;
+    let told = served.good("host facts n1").await;
+    for part in [
+        "n1  registered 2026-01-01 00:00:00Z",
+        "system       Dell Inc. PowerEdge R650",
+        "serial       8QX[2J1",
+        "boots by     UEFI, Secure Boot off",
+        "cpu          Xeon Gold 6330: 2 sockets, 56 cores, 112 threads",
+        "memory       128.0 GiB",
+        "bmc          - at 10.0.0.9 firmware 7.0",
+        "MEMORY MODULE",
+        "25000 Mbit/s",
+        "sw1",
+        "Eth1/7",
+        "good, 12 h",
+        "nvme_sanitize_crypto,overwrite",
+        "SATA controller",
+        "! collector lldp: timed out",
+    ] {
+        assert!(told.contains(part), "{part:?} is not in\n{told}");
+    }
+    assert!(!told.contains('\u{1b}'));
+    let json: serde_json::Value = serde_json::from_str(&served.good("host facts n1 --json").await).unwrap();
+    assert_eq!(json["cpu"]["cores"], 56);
+    assert!(served.good("host show n1").await.contains("registered   2026-01-01 00:00:00Z; `bootwright host facts n1` shows what was found"));
+    served.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rule_in_a_file_is_tried_before_it_is_kept() {
+    let served = Served::new().await;
+    with_facts(&served).await;
+    let path = served.folder.path().join("rule.yaml");
+    std::fs::write(&path, "name: fast\nwhen: facts.cpu.cores > 32\nprofile: os\ntags: [fast]\nparams: {size: 3}\n").unwrap();
+    let told = served.good(&format!("rule try --host n1 -f {}", path.display())).await;
+    let want = [
+        "holds: fast",
+        "! it is in use; rules give nothing to such a host",
+        "+ tags fast  by fast",
+        "+ params.size 3  by fast",
+        "= profile os  not by fast: it has os",
+    ];
+    for part in want {
+        assert!(told.contains(part), "{part:?} is not in\n{told}");
+    }
+    assert!(served.good("rule list").await.contains("no rules"));
+    served.good(&format!("rule set fast -f {}", path.display())).await;
+    let json: serde_json::Value = serde_json::from_str(&served.good("rule try --json").await).unwrap();
+    assert_eq!((&json["items"][0]["host"], &json["items"][0]["holds"][0]), (&serde_json::json!("n1"), &serde_json::json!("fast")));
+    std::fs::write(&path, "name: fast\nwhen: facts.cpu.coers > 32\ntags: [fast]\n").unwrap();
+    let wrong = served.run_as(Role::Operator, &format!("rule set fast -f {}", path.display())).await;
+    assert!(wrong.code == 1 && wrong.err.contains("facts.cpu has no coers; it has architecture, cores, model"), "{}", wrong.err);
     served.end().await;
 }

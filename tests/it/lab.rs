@@ -63,6 +63,13 @@ impl Lab {
         lab
     }
 
+    /// The same with a live image of a few bytes, so that the host can be registered and wiped.
+    pub fn with_live_image(self) -> Self {
+        put_live_image(&self.config.live(), "1");
+        self.house.reload_live_image().unwrap().unwrap();
+        self
+    }
+
     async fn furnish(&self, more: serde_json::Value) {
         let network = serde_json::json!({ "name": "lab", "subnet": "10.77.0.0/24", "dhcp": "full", "server": "10.77.0.1",
             "pools": [{ "first": "10.77.0.100", "last": "10.77.0.200" }] });
@@ -150,6 +157,18 @@ impl Lab {
     pub async fn call(&self, report: Report) -> bootwright::app::callback::Heard {
         self.house.callback(&self.token(), None, &Callback { report, text: String::new() }).await.unwrap()
     }
+}
+
+/// A live image of a few bytes, whole as the shelf wants it.
+pub fn put_live_image(folder: &std::path::Path, version: &str) {
+    let entry = |text: &str| serde_json::json!({ "sha256": bootwright::model::token::sha256_hex(text.as_bytes()), "size_bytes": text.len() });
+    let (kernel, initrd) = (format!("live kernel {version}"), format!("live initrd {version}"));
+    let manifest = serde_json::json!({ "format": 1, "version": version, "architecture": "x86_64", "protocol": 1, "agent": "0.1.0", "kernel": "6.1",
+        "files": { "vmlinuz": entry(&kernel), "initrd": entry(&initrd) } });
+    fs::create_dir_all(folder).unwrap();
+    fs::write(folder.join("vmlinuz"), kernel).unwrap();
+    fs::write(folder.join("initrd"), initrd).unwrap();
+    fs::write(folder.join("manifest.json"), manifest.to_string()).unwrap();
 }
 
 fn config(folder: &std::path::Path) -> Config {

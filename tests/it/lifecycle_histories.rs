@@ -515,7 +515,7 @@ fn other_event(draw: &mut Draw) -> Event {
 
 fn boot_plan(host: &Host, now: bootwright::model::Timestamp) -> Plan {
     let firmware = Firmware::ipxe(Arch::X64);
-    boot::decide(&boot::Facts { host: Some(host), doubt: None, profile: Some(&PROFILE), network: None, firmware, live_image: true, now })
+    boot::decide(&boot::Facts { host: Some(host), doubt: None, profile: Some(&PROFILE), network: None, firmware, live_image: Ok(()), now })
 }
 
 /// Lives a history; what broke, if anything.

@@ -66,6 +66,9 @@ fn context(host: Value, params: Value, firmware: (&str, &str)) -> Value {
         "secs": 60,
         "retry": "http://10.77.0.1/boot.ipxe?mac=52:54:00:00:00:01&s=00c0ffee00c0ffee",
         "how": how,
+        "mode": if firmware.0 == "exit" { "register" } else { "clean" },
+        "disks": 2,
+        "image": "6.1.0-40-amd64-ab12cd34",
     })
 }
 

@@ -9,6 +9,12 @@ export BOOTWRIGHT
 
 need_daemon() { [ -x "$BOOTWRIGHT" ] || die "no daemon at $BOOTWRIGHT: run \`make build\` first, or set BOOTWRIGHT"; }
 
+# the live image, as `make image` leaves it
+LAB_LIVE="${LAB_LIVE:-${CARGO_TARGET_DIR:-$LAB_REPO/target}/live}"
+case $LAB_LIVE in /*) ;; *) LAB_LIVE=$PWD/$LAB_LIVE ;; esac
+export LAB_LIVE
+need_live_image() { [ -e "$LAB_LIVE/manifest.json" ] || die "no live image in $LAB_LIVE: run \`make image\` first, or set LAB_LIVE"; }
+
 # bw ARGS… - the command line client, inside the namespace, as administrator
 bw() {
     in_ns env BOOTWRIGHT_SERVER=http://127.0.0.1:8067 BOOTWRIGHT_TOKEN_FILE="$LAB_DIR/state/admin.token" NO_COLOR=1 \
@@ -30,6 +36,7 @@ listen = "0.0.0.0:69"
 [paths]
 templates = "$LAB_DIR/templates"
 artifacts = "$("$LAB_BIN/images")"
+live = "$LAB_LIVE"
 EOS
 }
 
@@ -37,7 +44,7 @@ daemon_start() { # returns when every socket is bound
     [ -e "$LAB_DIR/bootwright.toml" ] || write_config
     RUST_BACKTRACE=1 ip netns exec "$LAB_NS" "$BOOTWRIGHT" serve -c "$LAB_DIR/bootwright.toml" >"$LAB_DIR/daemon.log" 2>&1 </dev/null &
     echo $! >"$LAB_DIR/daemon.pid"
-    "$LAB_BIN/wait" -t 20 -p "$LAB_DIR/daemon.pid" "$LAB_DIR/daemon.log" '\bready\b' >/dev/null
+    "$LAB_BIN/wait" -t 20 -p "$LAB_DIR/daemon.pid" "$LAB_DIR/daemon.log" 'serve: ready' >/dev/null
 }
 daemon_stop() { stop_recorded "$LAB_DIR/daemon.pid"; }
 
@@ -51,14 +58,14 @@ plain_dhcp() {
     "$LAB_BIN/wait" -t 10 -p "$LAB_DIR/plain-dhcp.pid" "$LAB_DIR/plain-dhcp.log" 'DHCP, IP range' >/dev/null
 }
 
-# site_network MODE - the head of a site file: network `lab`
+# site_network MODE [FIELDS] - the head of a site file: network `lab`
 site_network() {
     local pools=''
     [ "$1" != full ] || pools="pools: [{first: $LAB_PREFIX4.100, last: $LAB_PREFIX4.200}], gateway: $LAB_IP4, dns: [$LAB_IP4], "
     cat <<EOS
 globals: {timezone: UTC}
 networks:
-  - {name: lab, subnet: $LAB_NET4, dhcp: $1, server: $LAB_IP4, ${pools}domain: lab.test, lease_secs: 3600}
+  - {name: lab, subnet: $LAB_NET4, dhcp: $1, server: $LAB_IP4, ${pools}${2:-}domain: lab.test, lease_secs: 3600}
 EOS
 }
 
@@ -96,14 +103,16 @@ open_build() {
     bw host adopt "$1" --confirm "$1" && bw build enable "$1" --confirm "$1"
 }
 
-# evidence HOST… - everything that tells what went wrong, on stderr
+# evidence NAME… - everything that tells what went wrong with these machines, on stderr
 evidence() {
-    local h
+    local h k
     {
         for h in "$@"; do
             echo "--- console of $h (last 40 lines)"; tail -n 40 "$LAB_DIR/$h.serial" 2>/dev/null | plain
-            echo; echo "--- bootwright host show $h"; bw host show "$h" || true
-            echo "--- bootwright journal --host $h"; bw journal --host "$h" --limit 60 || true
+            # a machine that registered by itself has a name of its own
+            k=$("$LAB_BIN/vm" mac "$h")
+            echo; echo "--- bootwright host show $h ($k)"; bw host show "$k" || true
+            echo "--- bootwright journal --host $k"; bw journal --host "$k" --limit 60 || true
         done
         echo "--- daemon log (last 40 lines)"; tail -n 40 "$LAB_DIR/daemon.log" 2>/dev/null || true
     } >&2 2>&1

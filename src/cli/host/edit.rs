@@ -78,7 +78,8 @@ pub struct Edit {
     fields: Fields,
 }
 
-fn pair(text: &str) -> Result<(String, Value), String> {
+/// `KEY=VALUE`, the value as JSON where it reads as such.
+pub fn pair(text: &str) -> Result<(String, Value), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => {
             Ok((key.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()))))

@@ -8,7 +8,7 @@ use crate::{
         Console, Done, build,
         table::{listed, or_dash, time, word},
     },
-    model::{DiskState, Host, Lifecycle, Session, lifecycle::Cause},
+    model::{DiskState, Host, IssueKind, Lifecycle, Session, lifecycle::Cause},
 };
 
 /// Prints a host.
@@ -30,6 +30,9 @@ pub fn show(shown: &Shown, console: &mut Console<'_>) -> Done {
     if let Some(build) = &host.build {
         console.line("")?;
         build::tell(build, None, console)?;
+    }
+    if let Some(run) = &host.live {
+        super::live::tell(run, console)?;
     }
     sessions(&host.sessions, console)
 }
@@ -96,6 +99,7 @@ fn facts(host: &Host) -> Vec<(&'static str, String)> {
         ),
         ("power", word(host.power.state)),
     ];
+    facts.push(("registered", registered(host)));
     facts.extend(host.uuid.map(|uuid| ("uuid", uuid.to_string())));
     facts.extend(host.serial.clone().map(|serial| ("serial", serial)));
     facts.extend(host.loader.as_ref().map(|loader| ("loader", loader.to_string())));
@@ -105,6 +109,16 @@ fn facts(host: &Host) -> Vec<(&'static str, String)> {
     facts.extend(Some(("params", params.join(" "))).filter(|(_, text)| !text.is_empty()));
     facts.extend(Some(("tags", listed(&host.tags))).filter(|_| !host.tags.is_empty()));
     facts
+}
+
+/// When its facts were collected, and whether they differ from the ones before.
+fn registered(host: &Host) -> String {
+    let changed = host.issues.iter().any(|issue| issue.kind == IssueKind::HardwareChanged);
+    match host.facts_at {
+        None => "never".to_owned(),
+        Some(at) if changed => format!("{}; its hardware had changed", time(at)),
+        Some(at) => format!("{}; `bootwright host facts {}` shows what was found", time(at), host.name),
+    }
 }
 
 fn sessions(sessions: &[Session], console: &mut Console<'_>) -> Done {

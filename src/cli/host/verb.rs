@@ -5,8 +5,8 @@
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
-use super::{Shown, path};
-use crate::cli::{Client, Console, Done};
+use super::{Shown, path, wipe};
+use crate::cli::{Client, Console, Done, Fault};
 
 /// What comes with a verb; the daemon says which it needs.
 #[derive(Debug, Clone, clap::Args)]
@@ -31,6 +31,15 @@ pub struct Words {
     /// What it becomes: available, unavailable, decommissioned (release, clean)
     #[arg(long, value_name = "STATE")]
     then: Option<String>,
+    /// How thoroughly the disks are wiped: metadata, clear, purge (release, clean, retry-clean, delete)
+    #[arg(long, value_name = "POLICY")]
+    policy: Option<String>,
+    /// Wipe this foreign disk too, by its id; may be repeated (the same)
+    #[arg(long, value_name = "ID")]
+    include: Vec<String>,
+    /// The hash of the plan that you looked at, or its first 12 digits; without it the plan is shown and nothing is done (the same)
+    #[arg(long, value_name = "HASH")]
+    plan: Option<String>,
     /// Without draining, or although the disks are not clean
     #[arg(long)]
     force: bool,
@@ -82,8 +91,10 @@ verbs! {
     Unreserve "unreserve" "End a reservation" "unreserve n1"
     Adopt "adopt" "Take a host over as it is, its system untouched: it is in use" "adopt n1 --confirm n1"
     Waive "waive" "Say that the disks need no wipe (admin)" "waive n1 --reason 'new disks' --confirm n1"
-    Release "release" "End the use of a host and wipe it" "release n1 --confirm n1"
-    Clean "clean" "Wipe a host that nobody uses" "clean n1 --confirm n1"
+    Release "release" "End the use of a host and wipe it; shows the plan first" "release n1 --then available   (then again with --confirm and --plan, as it says)"
+    Clean "clean" "Wipe a host that nobody uses; shows the plan first" "clean n1 --then available   (then again with --confirm and --plan, as it says)"
+    RetryClean "retry_clean" "Wipe again after a wipe that failed; shows the plan first" "retry-clean n1   (then again with --confirm and --plan, as it says)"
+    Delete "delete" "Wipe a host and take it out of service; shows the plan first" "delete n1   (then again with --confirm and --plan, as it says)"
     CancelClean "cancel_clean" "Give up a wipe that has not begun" "cancel-clean n1"
     Reregister "reregister" "Collect the facts of a used host again; touches no disk" "reregister n1"
     Maintenance "maintenance" "Hands off: parts or firmware are worked on" "maintenance n1 --confirm n1"
@@ -117,7 +128,11 @@ impl Verb {
         let (verb, words) = self.parts();
         let version = words.if_match.map(|version| format!("\"{version}\""));
         let headers: Vec<(&str, &str)> = version.as_deref().map(|version| ("if-match", version)).into_iter().collect();
-        let reply = client.ask("POST", &format!("{}/actions/{verb}", path(&words.host)), Some(&words.body()), &headers)?;
+        let asked = client.ask("POST", &format!("{}/actions/{verb}", path(&words.host)), Some(&words.body()), &headers);
+        let reply = match asked {
+            Err(Fault::Problem(problem)) if words.lacks_plan(verb, &problem.code) => return words.show_plan(verb, client, console),
+            told => told?,
+        };
         if console.json(&reply)? {
             return Ok(());
         }
@@ -129,9 +144,32 @@ impl Verb {
     }
 }
 
+/// The verbs that wipe.
+const WIPES: [&str; 4] = ["release", "clean", "retry_clean", "delete"];
+
 impl Words {
+    /// Whether a wipe was refused because nobody has confirmed its plan, so that the plan is what its caller wants to see.
+    fn lacks_plan(&self, verb: &str, code: &str) -> bool {
+        WIPES.contains(&verb) && self.plan.is_none() && ["needs_confirm", "plan_unconfirmed"].contains(&code)
+    }
+
+    /// Shows the plan and how it is confirmed. Nothing was done, so this is no success.
+    fn show_plan(&self, verb: &str, client: &Client, console: &mut Console<'_>) -> Done {
+        let Self { host, policy, include, then, .. } = self.clone();
+        let shown = wipe::Asked { host, policy, include: include.clone() }.show(client, console)?;
+        let name = shown.name();
+        let mut command = format!("bootwright host {} {name} --confirm {name}", verb.replace('_', "-"));
+        if matches!(verb, "release" | "clean") {
+            command.push_str(&format!(" --then {}", then.as_deref().unwrap_or("unavailable")));
+        }
+        command.push_str(&format!(" --policy {}", shown.policy()));
+        include.iter().for_each(|id| command.push_str(&format!(" --include '{id}'")));
+        command.push_str(&format!(" --plan {}", shown.short()));
+        Err(Fault::no(format_args!("nothing was wiped yet. To carry this plan out:\n  {command}")))
+    }
+
     fn body(&self) -> Value {
-        let Self { confirm, reason, notes, user, until, then, power, stage, .. } = self;
+        let Self { confirm, reason, notes, user, until, then, policy, plan, power, stage, .. } = self;
         let texts = [
             ("confirm", confirm),
             ("reason", reason),
@@ -139,12 +177,15 @@ impl Words {
             ("for", user),
             ("until", until),
             ("then", then),
+            ("policy", policy),
+            ("plan_hash", plan),
             ("power", power),
             ("stage", stage),
         ];
         let mut body: Map<String, Value> = texts.into_iter().filter_map(|(name, text)| Some((name.to_owned(), json!(text.as_ref()?)))).collect();
         let flags = [("force", self.force), ("touched", self.touched), ("abandon", self.abandon)];
         body.extend(flags.into_iter().filter(|(_, on)| *on).map(|(name, _)| (name.to_owned(), json!(true))));
+        body.extend((!self.include.is_empty()).then(|| ("include".to_owned(), json!(self.include))));
         Value::Object(body)
     }
 }

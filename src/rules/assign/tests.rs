@@ -71,7 +71,7 @@ fn a_name_that_is_not_there_is_a_fault_of_that_rule_and_never_a_quiet_no() {
     check_when("facts.disks[0].size", "rule r: facts.disks[] has no size; it has address,");
     check_when("facts.bmc.firmware == '1'", "rule r: `facts.bmc.firmware` has no value here");
     check_when("host.params.row == 'x'", "rule r: `host.params.row` has no value here");
-    check_when("fact.cpu.cores > 3", "rule r: `fact no value here");
+    check_when("fact.cpu.cores > 3", "rule r: `fact.cpu.cores` has no value here");
     check_when("facts.disks[7].rotational", "rule r: `facts.disks[7].rotational` has no value here");
 }
 

@@ -44,7 +44,7 @@ fn said(plan: &Plan) -> String {
 fn decided(host: &Host, change: impl FnOnce(&mut Facts<'_>), want: &str) {
     let (profile, network) = (effective(&json!({})), network("off"));
     let mut facts =
-        Facts { host: Some(host), doubt: None, profile: Some(&profile), network: Some(&network), firmware: UEFI, live_image: true, now: at(1000) };
+        Facts { host: Some(host), doubt: None, profile: Some(&profile), network: Some(&network), firmware: UEFI, live_image: Ok(()), now: at(1000) };
     change(&mut facts);
     let got = said(&decide(&facts));
     assert!(got.starts_with(want), "wanted {want:?}, got {got:?}");
@@ -99,7 +99,7 @@ fn without_a_live_image_a_host_waits_and_is_never_let_at_its_disk() {
     for lifecycle in
         [Lifecycle::Registering, Lifecycle::UsedRegistering, Lifecycle::Cleaning { then: Then::Available, from: Box::new(Lifecycle::Used) }]
     {
-        decided(&Host { lifecycle, ..bare_host() }, |facts| facts.live_image = false, "wait 60 it is to be ");
+        decided(&Host { lifecycle, ..bare_host() }, |facts| facts.live_image = Err("there is none"), "wait 60 it is to be ");
     }
 }
 
@@ -147,7 +147,7 @@ fn every_doubt_about_a_build_ends_without_an_installer() {
     decided(&building(|_| {}), |facts| facts.profile = None, "hold Its build needs profile d12, which is missing");
     let bare = effective(&json!({"kernel": null}));
     let host = building(|_| {});
-    let facts = Facts { host: Some(&host), doubt: None, profile: Some(&bare), network: None, firmware: UEFI, live_image: true, now: at(1) };
+    let facts = Facts { host: Some(&host), doubt: None, profile: Some(&bare), network: None, firmware: UEFI, live_image: Ok(()), now: at(1) };
     assert!(said(&decide(&facts)).starts_with("hold Profile d12 names no kernel"));
     decided(&building(|build| build.profile = "other".parse().unwrap()), |_| {}, "hold Its build is of profile other, not of d12");
     decided(&building(|_| {}), |facts| facts.doubt = Some("Two hosts have that card."), "hold Two hosts have that card. Nothing is installed");
@@ -188,7 +188,7 @@ fn a_host_that_is_probably_built_starts_from_its_disk_and_its_installer_goes_on_
 }
 
 #[track_caller]
-fn unknown(auto_enroll: Option<&str>, live_image: bool, want: &str) {
+fn unknown(auto_enroll: Option<&str>, live_image: Result<(), &'static str>, want: &str) {
     let network = auto_enroll.map(network);
     let host = bare_host();
     decided(&host, |facts| (facts.host, facts.network, facts.live_image) = (None, None, live_image), "local exit-1 nobody recorded this machine");
@@ -199,11 +199,11 @@ fn unknown(auto_enroll: Option<&str>, live_image: bool, want: &str) {
 
 #[test]
 fn a_stranger_is_treated_as_its_network_says() {
-    unknown(None, true, "local exit-1 nobody recorded this machine, and its network");
-    unknown(Some("off"), true, "local exit-1 nobody recorded this machine, and network lab takes in no strangers");
-    unknown(Some("ask"), true, "local exit-1 nobody recorded this machine; on network lab an operator decides");
-    unknown(Some("on"), true, "live Register");
-    unknown(Some("on"), false, "local exit-1 nobody recorded this machine; network lab would register it");
+    unknown(None, Ok(()), "local exit-1 nobody recorded this machine, and its network");
+    unknown(Some("off"), Ok(()), "local exit-1 nobody recorded this machine, and network lab takes in no strangers");
+    unknown(Some("ask"), Ok(()), "local exit-1 nobody recorded this machine; on network lab an operator decides");
+    unknown(Some("on"), Ok(()), "live Register");
+    unknown(Some("on"), Err("there is none"), "local exit-1 nobody recorded this machine; network lab would register it, but there is none");
 }
 
 #[track_caller]
@@ -280,7 +280,7 @@ fn no_state_but_an_open_build_ever_installs() {
         // Even with a build that was left open and clean disks.
         let host = Host { lifecycle, disk_state: DiskState::Clean, ..building(|_| {}) };
         let profile = effective(&json!({}));
-        let facts = Facts { host: Some(&host), doubt: None, profile: Some(&profile), network: None, firmware: UEFI, live_image: true, now: at(1) };
+        let facts = Facts { host: Some(&host), doubt: None, profile: Some(&profile), network: None, firmware: UEFI, live_image: Ok(()), now: at(1) };
         assert_ne!(decide(&facts), Plan::Install, "{}", host.lifecycle.word());
     }
 }

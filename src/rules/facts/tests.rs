@@ -252,6 +252,16 @@ fn another_board_is_raised_and_settled_when_they_agree_again() {
 }
 
 #[test]
+fn a_machine_without_any_recorded_card_or_board_is_another_one_and_teaches_nothing() {
+    let cards = |report: &mut Value| report["nics"] = json!([{ "name": "a", "mac": "b4:96:91:00:00:77" }]);
+    whose(cards, (None, None), &[], "cards 01 board - serial - raised UuidMismatch settled  hit 0");
+    let same = Some("4c4c4544-0051-3510-8058-b4c04f4d3332");
+    whose(cards, (same, None), &[], "cards 01,77 board 4c4c serial 8QX1234 raised  settled UuidMismatch+DuplicateMac hit 0");
+    let used = |report: &mut Value| report["nics"][0] = json!({ "name": "a", "mac": "b4:96:91:00:00:01", "permanent_mac": "b4:96:91:00:00:77" });
+    whose(used, (None, None), &[], "cards 01,77,02 board 4c4c serial 8QX1234 raised  settled UuidMismatch+DuplicateMac hit 0");
+}
+
+#[test]
 fn a_card_or_board_of_another_host_stays_there_and_is_raised_on_both() {
     let card = host(2, &["b4:96:91:00:00:02"], None, None);
     whose(|_| {}, (None, None), &[card], "cards 01 board 4c4c serial 8QX1234 raised DuplicateMac settled UuidMismatch hit 1");

@@ -4,7 +4,7 @@
 //! A record only gains by it: what an operator or an earlier registration wrote stays, and a contradiction is raised, not settled by force.
 //! Who asks on the wire is `rules::identity`; here the machine itself has spoken, with its run's token.
 
-use super::cards;
+use super::{cards, has_one_of};
 use crate::{
     model::{Facts, Host, HostId, IssueKind, Mac, SmbiosUuid},
     rules::identity,
@@ -43,6 +43,14 @@ pub struct Clash {
 /// What the facts make of the host's identity. `others` must include every host that has one of the machine's addresses or its UUID.
 pub fn identify(host: &Host, facts: &Facts, others: &[&Host]) -> Identity {
     let mut found = Identity { macs: host.macs.clone(), uuid: host.uuid, serial: host.serial.clone(), ..Identity::default() };
+    if !is_this(host, facts) {
+        let seen = facts.system.uuid.map_or_else(|| "without a UUID".to_owned(), |uuid| uuid.to_string());
+        let text = format!(
+            "None of its recorded cards is in the machine that registered (board {seen}); correct its record, or register the right machine."
+        );
+        found.issues.push((IssueKind::UuidMismatch, text));
+        return found;
+    }
     let others: Vec<&Host> = others.iter().copied().filter(|other| other.id != host.id).collect();
     found.cards(host, facts, &others);
     found.board(host, facts, &others);
@@ -51,6 +59,12 @@ pub fn identify(host: &Host, facts: &Facts, others: &[&Host]) -> Identity {
         found.settled.push(IssueKind::DuplicateMac);
     }
     found
+}
+
+/// Whether a recorded card or the recorded board is in the machine: otherwise it is another one, and nothing of it is learned.
+fn is_this(host: &Host, facts: &Facts) -> bool {
+    let board = matches!((host.uuid, facts.system.uuid), (Some(recorded), Some(seen)) if identity::same_board(recorded, seen));
+    board || host.macs.is_empty() || has_one_of(facts, &host.macs)
 }
 
 impl Identity {

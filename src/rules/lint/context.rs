@@ -20,7 +20,7 @@ pub const CONTEXT: &[(&str, &[&str])] = &[
 
 /// Names that only iPXE templates get.
 pub const IPXE_CONTEXT: &[&str] =
-    &["plan", "reason", "state", "stage", "time", "page", "kernel", "args", "initrds", "progress", "secs", "retry", "how"];
+    &["plan", "reason", "state", "stage", "time", "page", "kernel", "args", "initrds", "progress", "secs", "retry", "how", "mode", "disks", "image"];
 
 /// A host that has everything but parameters. Its addresses are of RFC 5737's documentation network.
 pub fn sample() -> Value {
@@ -41,6 +41,6 @@ pub fn sample() -> Value {
         "kernel": "http://192.0.2.1/artifact/sample/1/linux", "args": "quiet",
         "initrds": [{"name": "initrd.gz", "url": "http://192.0.2.1/artifact/sample/1/initrd.gz"}],
         "progress": "http://192.0.2.1/cb/TOKEN.0000000000000001/progress/kernel",
-        "secs": 30, "retry": "http://192.0.2.1/boot.ipxe", "how": "exit",
+        "secs": 30, "retry": "http://192.0.2.1/boot.ipxe", "how": "exit", "mode": "register", "disks": 0, "image": "sample",
     })
 }

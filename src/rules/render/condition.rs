@@ -64,7 +64,7 @@ impl Condition {
     fn undefined(&self, words: &Words) -> TemplateFault {
         let is_absent = |dotted: &String| {
             let end = dotted.split('.').try_fold(words.0.clone(), |value, name| value.get_attr(name));
-            end.is_ok_and(|value| value.is_undefined())
+            end.map_or(true, |value| value.is_undefined())
         };
         let name = self.asks_for().into_iter().find(is_absent).unwrap_or_else(|| self.text.trim().chars().take(80).collect());
         fault::whole(&self.label, "undefined", format!("`{name}` has no value here"), UNDEFINED)

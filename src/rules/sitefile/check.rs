@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr};
 use super::{After, Current, Invalid, Mistake, Site};
 use crate::{
     model::{Host, HostName, Network},
-    rules::{inherit, removal},
+    rules::{assign, inherit, naming, removal},
     wire::dhcp::freeform,
 };
 
@@ -16,9 +16,11 @@ use crate::{
 pub(super) fn names(site: &Site) -> Vec<Invalid> {
     let networks = site.networks.iter().map(|one| Some(one.name.as_ref()));
     let profiles = site.profiles.iter().map(|one| Some(one.name.as_ref()));
+    let rules = site.rules.iter().map(|one| Some(one.name.as_ref()));
     let hosts = site.hosts.iter().map(|one| one.name.as_ref().map(AsRef::as_ref));
     let mut wrong = twice("networks", networks);
     wrong.extend(twice("profiles", profiles));
+    wrong.extend(twice("rules", rules));
     wrong.extend(twice("hosts", hosts));
     wrong
 }
@@ -55,6 +57,8 @@ pub(super) fn networks(site: &Site, now: &Current<'_>, after: &After) -> Vec<Inv
         for (code, text) in &network.options {
             wrong.extend(freeform(*code, text).err().map(|why| Invalid::new(at(&format!("options.{code}")), why)));
         }
+        let naming = network.naming.as_deref().map(naming::check);
+        wrong.extend(naming.and_then(Result::err).map(|why| Invalid::new(at("naming"), why)));
         wrong.extend(pools(index, network));
         wrong.extend(overlap(index, network, after));
         wrong.extend(shrunk(index, network, now, after));
@@ -129,6 +133,33 @@ pub(super) fn profiles(site: &Site, after: &After) -> Vec<Invalid> {
     }
     wrong
 }
+
+/// Rules by themselves, and the profiles that they give.
+pub(super) fn rules(site: &Site, now: &Current<'_>, after: &After) -> Vec<Invalid> {
+    let mut wrong = Vec::new();
+    for (index, rule) in site.rules.iter().enumerate() {
+        let at = |field: &str| if field.is_empty() { format!("rules[{index}]") } else { format!("rules[{index}].{field}") };
+        wrong.extend(assign::check(rule).into_iter().map(|mistake| Invalid::new(at(mistake.field), mistake.text)));
+        if let Some(profile) = rule.profile.as_ref().filter(|name| !after.profiles.contains_key(*name)) {
+            wrong.push(Invalid::unknown(at("profile"), "profile", profile));
+        }
+    }
+    let unnamed = |name: &crate::model::Name| !site.rules.iter().any(|rule| rule.name == *name);
+    for (name, rule) in after.rules.iter().filter(|(name, _)| unnamed(name)) {
+        let lost = rule.profile.as_ref().filter(|profile| now.profiles.contains_key(*profile) && !after.profiles.contains_key(*profile));
+        wrong.extend(lost.map(|profile| Invalid::new("profiles", format!("rule {name}, not in this file, gives profile {profile}"))));
+    }
+    if after.rules.len() > MOST_RULES {
+        wrong.push(Invalid::new(
+            "rules",
+            format!("there would be {} rules; every registration tries them all, and {MOST_RULES} are the most", after.rules.len()),
+        ));
+    }
+    wrong
+}
+
+/// Rules of a whole site.
+const MOST_RULES: usize = 256;
 
 /// What hosts refer to, and what only one of them may have.
 pub(super) fn hosts(site: &Site, after: &After) -> Vec<Invalid> {

@@ -24,6 +24,10 @@ pub(super) fn plan(site: &Site, now: &Current<'_>) -> Plan {
         let before = now.profiles.get(&wanted.name).map(|profile| json(profile.as_ref()));
         plan.set(Noun::Profile, wanted.name.as_ref(), before, json(wanted), || Edit::Profile(Arc::new(wanted.clone())));
     }
+    for wanted in &site.rules {
+        let before = now.rules.get(&wanted.name).map(|rule| json(rule.as_ref()));
+        plan.set(Noun::Rule, wanted.name.as_ref(), before, json(wanted), || Edit::Rule(Arc::new(wanted.clone())));
+    }
     for wanted in &site.hosts {
         host(&mut plan, wanted, now);
     }
@@ -40,13 +44,16 @@ fn host(plan: &mut Plan, wanted: &SiteHost, now: &Current<'_>) {
     plan.set(Noun::Host, after.name.as_ref(), recorded.map(|host| inventory(host)), inventory(&after), edit);
 }
 
-/// What is not named goes; hosts before the networks and profiles that they refer to.
+/// What is not named goes; hosts and rules before the networks and profiles that they refer to.
 fn prune(plan: &mut Plan, site: &Site, now: &Current<'_>) {
     for host in now.hosts.iter().filter(|host| !site.hosts.iter().any(|one| one.is_over(host))) {
         plan.add(Noun::Host, host.name.as_ref(), Change::Delete, Some(Vec::new()), || Edit::NoHost(host.id));
     }
     for name in now.networks.keys().filter(|name| !site.networks.iter().any(|one| one.name == **name)) {
         plan.add(Noun::Network, name.as_ref(), Change::Delete, Some(Vec::new()), || Edit::NoNetwork(name.clone()));
+    }
+    for name in now.rules.keys().filter(|name| !site.rules.iter().any(|one| one.name == **name)) {
+        plan.add(Noun::Rule, name.as_ref(), Change::Delete, Some(Vec::new()), || Edit::NoRule(name.clone()));
     }
     for name in now.profiles.keys().filter(|name| !site.profiles.iter().any(|one| one.name == **name)) {
         plan.add(Noun::Profile, name.as_ref(), Change::Delete, Some(Vec::new()), || Edit::NoProfile(name.clone()));

@@ -25,12 +25,13 @@ struct World {
     globals: Params,
     networks: BTreeMap<Name, Arc<Network>>,
     profiles: BTreeMap<Name, Arc<Profile>>,
+    rules: BTreeMap<Name, Arc<Rule>>,
     hosts: Vec<Arc<Host>>,
 }
 
 impl World {
     fn current(&self) -> Current<'_> {
-        Current { globals: &self.globals, networks: &self.networks, profiles: &self.profiles, hosts: &self.hosts }
+        Current { globals: &self.globals, networks: &self.networks, profiles: &self.profiles, rules: &self.rules, hosts: &self.hosts }
     }
 
     fn plan(&self, document: Value) -> Result<Plan, Vec<Invalid>> {
@@ -45,6 +46,8 @@ impl World {
                 Edit::NoNetwork(name) => drop(self.networks.remove(&name)),
                 Edit::Profile(profile) => drop(self.profiles.insert(profile.name.clone(), profile)),
                 Edit::NoProfile(name) => drop(self.profiles.remove(&name)),
+                Edit::Rule(rule) => drop(self.rules.insert(rule.name.clone(), rule)),
+                Edit::NoRule(name) => drop(self.rules.remove(&name)),
                 Edit::NewHost(name, wanted) => {
                     let id = HostId(uuid::Uuid::from_u128(self.hosts.len() as u128 + 1));
                     let mut host = Host::new(id, name, Vec::new(), Timestamp::UNIX_EPOCH);
@@ -296,4 +299,67 @@ fn other_values_that_cannot_be_meant_are_found() {
     wrong("/networks/0/options", json!({"252": "0xzz"}), "networks[0].options.252", "0xzz");
     wrong("/profiles/0/expected_boots", json!(0), "profiles[0].expected_boots", "from 1");
     wrong("/profiles/0/deadlines/dhcp/soft_secs", json!(301), "profiles[0].deadlines.dhcp", "overdue after 301 s");
+}
+
+#[test]
+fn rules_are_written_changed_and_pruned_like_every_noun() {
+    let rule = |order: i32| json!({ "name": "dell", "order": order, "when": "facts.system.vendor == 'Dell Inc.'", "profile": "debian-12" });
+    let with = |rules: Value| {
+        let mut document = example();
+        document["rules"] = rules;
+        document
+    };
+    let world = World::default().apply(with(json!([rule(1)])));
+    let told = |document: Value| -> Vec<String> {
+        let plan = world.plan(document).unwrap();
+        plan.differences.iter().map(|one| format!("{:?} {:?} {} {}", one.change, one.noun, one.name, one.fields.len())).collect()
+    };
+    assert_eq!(told(with(json!([rule(1)]))), [] as [&str; 0]);
+    assert_eq!(told(with(json!([rule(2)]))), ["Change Rule dell 1"]);
+    let mut without = example();
+    assert_eq!(told(without.clone()), [] as [&str; 0]);
+    without["prune"] = json!(true);
+    assert_eq!(told(without), ["Delete Rule dell 0"]);
+}
+
+#[test]
+fn a_rule_with_a_mistake_is_named_by_its_place() {
+    let wrong = |rule: Value| {
+        let mut document = example();
+        document["rules"] = json!([rule]);
+        World::default().plan(document).unwrap_err().iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    };
+    let begins = |rule: Value, want: &str| {
+        let told = wrong(rule);
+        assert!(told.starts_with(want), "{told}");
+    };
+    begins(json!({ "name": "a", "when": "facts.cpu.cores >", "tags": ["x"] }), "rules[0].when: rule a: ");
+    begins(json!({ "name": "a", "when": "true", "profile": "gone" }), "rules[0].profile: there is no profile gone");
+    begins(json!({ "name": "a", "when": "true" }), "rules[0]: it gives nothing");
+    begins(json!({ "name": "try", "when": "true", "tags": ["x"] }), "rules[0].name: ");
+    begins(json!({ "name": "a", "when": "true", "tag": "x" }), "rules[0].tag: unknown field");
+    let mut document = example();
+    document["rules"] = (0..257).map(|n| json!({ "name": format!("r{n}"), "when": "true", "tags": ["x"] })).collect();
+    let told = World::default().plan(document).unwrap_err();
+    assert!(told.len() == 1 && told[0].path == "rules" && told[0].text.contains("257"), "{told:?}");
+}
+
+#[test]
+fn a_profile_that_a_rule_gives_is_not_pruned_from_under_it() {
+    let mut with = example();
+    with["rules"] = json!([{ "name": "dell", "when": "true", "profile": "debian-12" }]);
+    let world = World::default().apply(with.clone());
+    with["profiles"] = json!([]);
+    with["hosts"] = json!([]);
+    with["prune"] = json!(true);
+    let told: Vec<String> = world.plan(with).unwrap_err().iter().map(|wrong| wrong.path.clone()).collect();
+    assert!(told.contains(&"rules[0].profile".to_owned()), "{told:?}");
+}
+
+#[test]
+fn a_network_s_naming_is_a_pattern() {
+    let mut document = example();
+    document["networks"][0]["naming"] = json!("srv-{rack}");
+    let told = World::default().plan(document).unwrap_err();
+    assert_eq!(told[0].to_string(), "networks[0].naming: {rack} is not known; there are {mac}, {serial}, {uuid} and {number}");
 }

@@ -3,7 +3,7 @@
 //! A soft time is what should suffice for the method that is tried first; a hard time leaves room for every way to run to its end once, so
 //! that a drive whose own erase fails late can still be overwritten.
 
-use crate::model::{Deadlines, EraseMethod, WipePlan, facts::Disk};
+use crate::model::{Deadlines, EraseMethod, PlannedDisk, WipePlan, facts::Disk};
 
 const MINUTE: u64 = 60;
 
@@ -64,24 +64,40 @@ fn own(disk: &Disk, fill: Deadlines) -> Deadlines {
     match disk.erase_minutes {
         Some(minutes) => {
             let secs = u64::from(minutes) * MINUTE;
-            Deadlines { soft_secs: secs * 3 / 2, hard_secs: secs * 3 }
+            // The word is about one of its commands; another of them may have to be tried.
+            Deadlines { soft_secs: secs * 3 / 2, hard_secs: (secs * 3).max(QUICK.hard_secs) }
         }
         None if disk.rotational => fill,
         None => Deadlines { soft_secs: QUICK.soft_secs, hard_secs: fill.hard_secs.max(QUICK.hard_secs) },
     }
 }
 
-/// The time of the whole: the machine's start, and its disks so many at once, each begun when one before it is done.
+/// The time of the whole: the machine's start, and its drives so many at once, each begun when one before it is done.
 pub fn deadlines(plan: &WipePlan) -> Deadlines {
-    let whole = |boot: u64, secs: &dyn Fn(usize) -> u64| {
+    let drives = drives(plan);
+    let whole = |boot: u64, secs: fn(&PlannedDisk) -> u64| {
         let mut lanes = vec![0_u64; plan.parallel.max(1) as usize];
-        for at in 0..plan.disks.len() {
+        for drive in &drives {
             lanes.sort_unstable();
-            lanes[0] = lanes[0].saturating_add(secs(at));
+            lanes[0] = drive.iter().map(|disk| secs(disk)).fold(lanes[0], u64::saturating_add);
         }
         boot.saturating_add(lanes.into_iter().max().unwrap_or(0))
     };
-    Deadlines { soft_secs: whole(BOOT.soft_secs, &|at| plan.disks[at].soft_secs), hard_secs: whole(BOOT.hard_secs, &|at| plan.disks[at].hard_secs) }
+    Deadlines { soft_secs: whole(BOOT.soft_secs, |disk| disk.soft_secs), hard_secs: whole(BOOT.hard_secs, |disk| disk.hard_secs) }
+}
+
+/// The planned disks by drive: namespaces of one NVMe drive are wiped one after the other, and share its serial number.
+fn drives(plan: &WipePlan) -> Vec<Vec<&PlannedDisk>> {
+    let mut drives: Vec<Vec<&PlannedDisk>> = Vec::new();
+    for disk in &plan.disks {
+        let is_ours = |drive: &Vec<&PlannedDisk>| drive.iter().any(|other| other.serial == disk.serial && other.model == disk.model);
+        let known = drives.iter_mut().find(|drive| disk.transport == "nvme" && !disk.serial.is_empty() && is_ours(drive));
+        match known {
+            Some(drive) => drive.push(disk),
+            None => drives.push(vec![disk]),
+        }
+    }
+    drives
 }
 
 /// Seconds for people: `45 s`, `12 min`, `3 h 20 min`, `2 d 4 h`.

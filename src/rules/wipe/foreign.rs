@@ -6,7 +6,7 @@
 use crate::model::facts::Disk;
 
 /// Transports of disks inside the machine, as the kernel says; the empty word is a controller that says nothing.
-const LOCAL: [&str; 11] = ["", "nvme", "sata", "ata", "ide", "sas", "scsi", "spi", "virtio", "mmc", "xen"];
+const LOCAL: [&str; 12] = ["", "nvme", "sata", "ata", "ide", "sas", "scsi", "spi", "virtio", "mmc", "xen", "pmem"];
 
 /// Signatures (as `blkid` spells them, in lower case) of storage that several machines share.
 const SHARED: [(&str, &str); 8] = [

@@ -274,7 +274,7 @@ fn open_beneath(folder: &Path, name: &str) -> Result<File, LiveFault> {
         .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS);
     let file = match openat2(&root, name, how) {
         Ok(descriptor) => File::from(descriptor),
-        Err(Errno::ENOENT | Errno::ENOTDIR) => return Err(LiveFault::NoFile(path)),
+        Err(Errno::ENOENT) => return Err(LiveFault::NoFile(path)),
         Err(Errno::EXDEV | Errno::ELOOP) => return Err(LiveFault::Outside(path)),
         Err(errno) => return Err(at(errno.into())),
     };

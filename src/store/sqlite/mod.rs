@@ -178,6 +178,10 @@ impl Store for Sqlite {
         self.find(Key::Build(build))
     }
 
+    fn host_by_live(&self, hash: &TokenHash) -> Result<Option<Arc<Host>>, StoreFault> {
+        self.find(Key::Live(hash))
+    }
+
     fn hosts(&self) -> Result<Vec<Arc<Host>>, StoreFault> {
         Ok(self.state()?.hosts())
     }

@@ -42,11 +42,11 @@ impl Watch {
 
     /// Asks the work to stop: running commands are killed, nothing more is touched.
     pub fn stop(&self) {
-        // Under the lock, so that nobody falls asleep between looking and waiting.
-        let held = self.held();
+        // A stop is news too, and under the lock, so that nobody falls asleep between looking and waiting.
+        let mut held = self.held();
         self.stop.store(true, Ordering::SeqCst);
+        held.0 += 1;
         self.news.notify_all();
-        drop(held);
     }
 
     /// Whether it shall stop.
@@ -59,10 +59,9 @@ impl Watch {
         &self.stop
     }
 
-    /// Waits until there is news after `seen`, a stop, or `at_most` has gone by; then the number of the newest and the progress.
+    /// Waits until there is news after number `seen` (0: from the start), or `at_most` has gone by; then the newest number and the progress.
     pub fn after(&self, seen: u64, at_most: Duration) -> (u64, Progress) {
-        let quiet = |held: &mut (u64, Progress)| held.0 == seen && !self.stopped();
-        let (held, _late) = self.news.wait_timeout_while(self.held(), at_most, quiet).unwrap_or_else(PoisonError::into_inner);
+        let (held, _late) = self.news.wait_timeout_while(self.held(), at_most, |held| held.0 == seen).unwrap_or_else(PoisonError::into_inner);
         (held.0, held.1.clone())
     }
 
@@ -90,7 +89,7 @@ mod tests {
         std::thread::scope(|scope| {
             let waiter = scope.spawn(|| watch.after(0, Duration::from_secs(60)));
             watch.stop();
-            assert_eq!(waiter.join().unwrap().0, 0);
+            assert_eq!(waiter.join().unwrap().0, 1);
         });
         assert!(watch.stopped() && watch.stop_flag().load(Ordering::SeqCst));
     }

@@ -1,4 +1,4 @@
-//! `POST /apply`: a whole site (networks, profiles, hosts) as one document, YAML or JSON, applied at once or not at all.
+//! `POST /apply`: a whole site (networks, profiles, rules, hosts) as one document, YAML or JSON, applied at once or not at all.
 //!
 //! `?dry_run=true` answers the same differences and changes nothing. What the document does not name stays, unless it says `prune`.
 
@@ -38,7 +38,7 @@ pub struct Applied {
 
 /// Applies a site document.
 #[utoipa::path(post, path = "/api/v1/apply", tag = "settings", params(How),
-    request_body(description = "`globals`, `networks`, `profiles`, `hosts`, `prune`; YAML or JSON", content((Value = "application/yaml"), (Value = "application/json"))),
+    request_body(description = "`globals`, `networks`, `profiles`, `rules`, `hosts`, `prune`; YAML or JSON", content((Value = "application/yaml"), (Value = "application/json"))),
     responses((status = 200, body = Applied), (status = 422, body = Problem, description = "`mistakes` names each by its path; nothing was changed"),
         (status = "default", body = Problem)))]
 pub(super) async fn apply(

@@ -34,7 +34,7 @@ pub(super) fn shown(status: StatusCode, host: &Arc<Host>, caller: &Caller) -> Re
     (status, headers, Json(HostView::of(host, caller))).into_response()
 }
 
-/// Every host that the filters admit, in the order of their birth.
+/// Every host that the filters admit, in the order of their birth; facts and wipe plans are in the answer about one host.
 #[utoipa::path(get, path = "/api/v1/hosts", tag = "hosts", params(Paging,
     ("lifecycle" = Option<String>, Query, description = "the lifecycle's word"), ("network" = Option<String>, Query), ("profile" = Option<String>, Query),
     ("tag" = Option<String>, Query), ("search" = Option<String>, Query, description = "a part of the name or a MAC"),

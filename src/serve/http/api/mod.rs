@@ -16,6 +16,7 @@ mod nouns;
 mod once;
 mod page;
 mod problem;
+mod rules;
 mod shelves;
 mod types;
 mod wipe;
@@ -89,6 +90,9 @@ fn described() -> (Router<Admin>, utoipa::openapi::OpenApi) {
         .routes(routes!(nouns::snippet))
         .routes(routes!(nouns::profiles))
         .routes(routes!(nouns::profile, nouns::put_profile, nouns::remove_profile))
+        .routes(routes!(rules::list))
+        .routes(routes!(rules::attempt))
+        .routes(routes!(rules::show, rules::put, rules::remove))
         .routes(routes!(nouns::globals, nouns::put_globals))
         .routes(routes!(nouns::leases))
         .routes(routes!(nouns::tokens, nouns::make_token))

@@ -24,11 +24,11 @@ use crate::{
     store::ApiToken,
 };
 
-fn name_of(noun: &str, text: &str) -> Result<Name, Problem> {
+pub(super) fn name_of(noun: &str, text: &str) -> Result<Name, Problem> {
     text.parse().map_err(|wrong: crate::model::name::NotAName| Problem::invalid(noun, wrong.to_string()))
 }
 
-fn same_name(in_path: &Name, in_body: &Name) -> Result<(), Problem> {
+pub(super) fn same_name(in_path: &Name, in_body: &Name) -> Result<(), Problem> {
     if in_path == in_body { Ok(()) } else { Err(Problem::invalid("name", format!("the path says {in_path}, the body {in_body}; they must agree"))) }
 }
 

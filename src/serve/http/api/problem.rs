@@ -118,7 +118,10 @@ impl From<Refusal> for Problem {
             }
             Refusal::Template(fault) => say(StatusCode::UNPROCESSABLE_ENTITY, "correct the template at that place").with("template", fault),
             Refusal::Closed(_) => say(StatusCode::CONFLICT, "enable a build first"),
-            Refusal::NoLiveImage { .. } => say(StatusCode::CONFLICT, "there is no live image yet; `adopt` takes a host over as it is"),
+            Refusal::NoLiveImage { .. } => {
+                say(StatusCode::CONFLICT, "`detail` says what is wrong with the live image; `adopt` takes a host over as it is")
+            }
+            Refusal::Agent(_) => say(StatusCode::CONFLICT, "boot the machine from the network again"),
             Refusal::NoPlan(why) => {
                 say(StatusCode::PRECONDITION_FAILED, "do first what `detail` names, then ask for the plan again").with("reason", why.code())
             }
@@ -188,6 +191,7 @@ fn plural(noun: &str) -> &'static str {
     match noun {
         "network" => "networks",
         "profile" => "profiles",
+        "rule" => "rules",
         "token" => "tokens",
         "artifact" => "artifacts",
         "template" | "document" => "templates",
@@ -263,7 +267,8 @@ mod tests {
         check(Refusal::Site(Vec::new()), 422, "invalid_site", Some("mistakes"));
         check(Refusal::Template(fault()), 422, "template", Some("template"));
         check(Refusal::Closed(name()), 409, "closed", None);
-        check(Refusal::NoLiveImage { state: "cleaning" }, 409, "no_live_image", None);
+        check(Refusal::Agent(crate::rules::agent::Denied::NoHello), 409, "no_hello", None);
+        check(Refusal::NoLiveImage { state: "cleaning", why: "it was not built".into() }, 409, "no_live_image", None);
         check(Refusal::NoPlan(NoPlan::NoDisks { left: String::new() }), 412, "no_plan", Some("reason"));
         check(Refusal::PlanUnconfirmed { hash: name(), summary: name() }, 428, "plan_unconfirmed", Some("plan_hash"));
         check(Refusal::PlanChanged { hash: name(), summary: name() }, 412, "plan_changed", Some("summary"));

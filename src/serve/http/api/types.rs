@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{access::Caller, problem::Problem};
 use crate::{
-    model::{Build, Entry, Host, Network, Param, Params, Profile, TokenHash, params::Secret},
+    model::{Build, Entry, Host, Network, Param, Params, Profile, Rule, TokenHash, params::Secret},
     rules::{display, preflight::Finding},
 };
 
@@ -97,6 +97,13 @@ pub fn profile(profile: &Profile, caller: &Caller) -> Profile {
     let mut profile = profile.clone();
     hide(&mut profile.params, caller);
     profile
+}
+
+/// A rule as this caller may see it.
+pub fn rule(rule: &Rule, caller: &Caller) -> Rule {
+    let mut rule = rule.clone();
+    hide(&mut rule.params, caller);
+    rule
 }
 
 /// A network as this caller may see it.

@@ -10,11 +10,11 @@ use axum::{
 
 use crate::{
     app::{Failure, Refusal},
-    rules::{lifecycle::WhyKind, render::fault_script},
+    rules::{agent::Denied, lifecycle::WhyKind, render::fault_script},
 };
 
 /// Seconds after which a machine may ask again when we could not look.
-const RETRY_SECS: &str = "5";
+pub(super) const RETRY_SECS: &str = "5";
 
 /// Seconds that an iPXE waits at its screen.
 const RETRY_SCRIPT_SECS: u32 = 60;
@@ -34,7 +34,9 @@ pub(super) fn status(failure: &Failure) -> StatusCode {
                 WhyKind::Locked => StatusCode::LOCKED,
                 WhyKind::Conflict | WhyKind::Precondition | WhyKind::NeedsConfirm => StatusCode::CONFLICT,
             },
+            Refusal::Agent(Denied::Token) => StatusCode::FORBIDDEN,
             Refusal::Closed(_)
+            | Refusal::Agent(_)
             | Refusal::NoLiveImage { .. }
             | Refusal::NoPlan(_)
             | Refusal::PlanUnconfirmed { .. }

@@ -1,4 +1,4 @@
-//! `GET /loader/{name}` and `GET /artifact/{name}/{version}/{path}`: files, by `http::file`.
+//! `GET /loader/{name}`, `GET /artifact/{name}/{version}/{path}` and `GET /live/{version}/{file}`: files, by `http::file`.
 //!
 //! What a body's end means is told to the story after the last byte went out, on a task of its own: a machine must not wait for our
 //! disk to take the next file. HEAD, Range and 304 tell nothing.
@@ -15,6 +15,7 @@ use crate::{
     app::{
         Failure, House, Refusal,
         artifact::{Fetch, FetchEnd},
+        live::LiveFetch,
         loader::LoaderAsk,
     },
     model::ArtifactRef,
@@ -86,6 +87,40 @@ pub(super) async fn artifact(
             // Nobody listens any more only when the daemon is being torn down.
             let _ = tell.send(step);
         }
+    });
+    answer.to(&method, &headers, asker.outlet, Some(witness))
+}
+
+/// Kernel and initrd of the live image, of the present version alone.
+pub(super) async fn live(
+    State(boot): State<Boot>,
+    Path((version, name)): Path<(String, String)>,
+    method: Method,
+    headers: HeaderMap,
+    asker: Asker,
+) -> Response {
+    let opened = match boot.house.live_file(&version, &name) {
+        Ok(opened) => opened,
+        Err(failure) => return say(&failure),
+    };
+    let size_bytes = opened.size_bytes;
+    let answer = Answer { source: Source::File(opened.file, size_bytes), etag: opened.sha256, kind: kind_of(&name), immutable: true };
+    let (house, tasks) = (boot.house.clone(), boot.tasks.clone());
+    let fetch = asker.session().map(|session| LiveFetch { file: format!("live/{version}/{name}"), session, size_bytes });
+    let witness: Witness = Box::new(move |step| {
+        let (outcome, end, sent_bytes) = match step {
+            Step::Moved(_) => return,
+            Step::Whole => ("done", FetchEnd::Whole, size_bytes),
+            Step::Broken(sent_bytes) => ("aborted", FetchEnd::Broken { sent_bytes }, sent_bytes),
+        };
+        house.metrics.transfer_ended("http", outcome, sent_bytes);
+        let Some(fetch) = fetch.clone() else { return };
+        let house = house.clone();
+        tasks.spawn(async move {
+            if let Err(failure) = house.live_file_ended(&fetch, end).await {
+                tracing::error!(file = fetch.file, %failure, "the end of a fetch of the live image was not recorded");
+            }
+        });
     });
     answer.to(&method, &headers, asker.outlet, Some(witness))
 }

@@ -4,12 +4,15 @@
 //! /boot.ipxe                    the script of the host's plan; always a valid script
 //! /loader/{name}                loaders, for HTTP boot
 //! /artifact/{name}/{v}/{path}   kernels, initrds, trees
+//! /live/{version}/{file}        kernel and initrd of the live image
+//! /agent/v1/{word}              what the live image's agent says
 //! /t/{token}/{document}         rendered documents, while a build is open
 //! /cb/{token}/{report}          what the installer says
 //! /unattended/{kind}?token=     documents and callbacks at Foreman's addresses
 //! ```
 //! HEAD never reaches a story: it counts as nothing. `answer` is the one place where a story's "no" becomes a status and a text.
 
+mod agent;
 mod answer;
 mod asker;
 mod callback;
@@ -25,7 +28,7 @@ use axum::{
     http::StatusCode,
     middleware,
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use tokio_util::task::TaskTracker;
 
@@ -48,6 +51,10 @@ pub fn routes(boot: Boot) -> Router {
         .route("/boot.ipxe", get(script::script))
         .route("/loader/{*name}", get(files::loader))
         .route("/artifact/{name}/{version}/{*path}", get(files::artifact))
+        .route("/live/{version}/{file}", get(files::live))
+        .route("/agent/v1/hello", post(agent::hello))
+        .route("/agent/v1/heartbeat", post(agent::heartbeat))
+        .route("/agent/v1/report", post(agent::report))
         .route("/t/{pass}/{document}", get(document::document))
         .route("/cb/{pass}/{*report}", get(callback::callback).post(callback::callback))
         .route("/unattended/{kind}", get(document::unattended).post(callback::unattended))

@@ -1,4 +1,4 @@
-//! Settings as rows: one JSON document for the globals and for each network, profile and token.
+//! Settings as rows: one JSON document for the globals and for each network, profile, rule and token.
 //!
 //! New settings arrive whole; here they are compared with the rows, and only what differs is written, each with its patch for
 //! the journal.
@@ -23,7 +23,7 @@ use crate::{
 
 /// One setting that differs.
 pub(in crate::store::sqlite) struct Change {
-    /// `global`, `network`, `profile`, `token`.
+    /// `global`, `network`, `profile`, `rule`, `token`.
     pub noun: &'static str,
     /// Its name; empty for the globals.
     pub name: String,
@@ -50,6 +50,7 @@ fn documents(settings: &Settings) -> Result<Documents, serde_json::Error> {
     }
     add(&mut all, "network", &settings.networks)?;
     add(&mut all, "profile", &settings.profiles)?;
+    add(&mut all, "rule", &settings.rules)?;
     add(&mut all, "token", &settings.tokens)?;
     Ok(all)
 }
@@ -100,6 +101,7 @@ pub(in crate::store::sqlite) fn rows(conn: &Connection, path: &Path) -> Result<D
         let noun = match noun.as_str() {
             "network" => "network",
             "profile" => "profile",
+            "rule" => "rule",
             "token" => "token",
             _ => "global",
         };
@@ -123,6 +125,7 @@ pub(in crate::store::sqlite) fn load(conn: &Connection, path: &Path) -> Result<S
         match noun {
             "network" => drop(settings.networks.insert(name, read(path, noun, &text, json)?)),
             "profile" => drop(settings.profiles.insert(name, read(path, noun, &text, json)?)),
+            "rule" => drop(settings.rules.insert(name, read(path, noun, &text, json)?)),
             _ => drop(settings.tokens.insert(name, read(path, noun, &text, json)?)),
         }
     }

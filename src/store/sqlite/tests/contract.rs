@@ -21,6 +21,7 @@ async fn a_host_is_found_by_everything_that_names_it() {
     let mut wanted = host(7);
     wanted.uuid = Some("6902b9f2-f123-cdcd-428f-23a3ef2e4c63".parse().unwrap());
     wanted.build = Some(build(1));
+    wanted.live = Some(live(1));
     let session = serde_json::json!({"id": "00000000000000aa", "opener": "firmware", "opened_at": at(0), "last_seen": at(0), "reached": "dhcp", "arch": "bios"});
     wanted.sessions = vec![serde_json::from_value::<Session>(session).unwrap()];
     put(&store, saving(vec![host(3), wanted.clone()])).await.unwrap();
@@ -33,6 +34,7 @@ async fn a_host_is_found_by_everything_that_names_it() {
         store.host_by_token(&build(1).token_hash),
         store.host_by_session(crate::model::SessionId(0xaa)),
         store.host_by_build(build_id(1)),
+        store.host_by_live(&live(1).token_hash),
     ];
     for one in found {
         assert_eq!(one.unwrap().as_deref(), Some(&wanted));
@@ -158,6 +160,26 @@ async fn builds_are_remembered_newest_first_and_by_token() {
 }
 
 #[tokio::test]
+async fn only_the_newest_runs_token_finds_its_host_and_an_ended_run_keeps_its_own() {
+    let store = Sqlite::scratch().unwrap();
+    let mut one = host(1);
+    one.live = Some(live(1));
+    put(&store, saving(vec![one.clone()])).await.unwrap();
+    one.live.as_mut().unwrap().ended_at = Some(at(5));
+    put(&store, saving(vec![one.clone()])).await.unwrap();
+    let found = |n| store.host_by_live(&live(n).token_hash).unwrap().map(|host| host.id);
+    assert_eq!((found(1), found(2)), (Some(one.id), None));
+    one.live = Some(live(2));
+    put(&store, saving(vec![one.clone()])).await.unwrap();
+    assert_eq!((found(1), found(2)), (None, Some(one.id)));
+    assert_eq!(store.host_by_token(&live(2).token_hash).unwrap(), None, "a run's token is no build's");
+    let facts = vec![fact(Some(one.id), What::Deleted)];
+    put(&store, Writes { deleted: vec![one.id], facts, ..Writes::default() }).await.unwrap();
+    assert_eq!(found(2), None);
+    assert!(BrokenStore.host_by_live(&live(2).token_hash).is_err());
+}
+
+#[tokio::test]
 async fn a_lease_replaces_the_one_of_its_address() {
     let store = Sqlite::scratch().unwrap();
     let lease = |n: u16, state| Lease {
@@ -193,12 +215,14 @@ async fn settings_are_kept_and_journalled_one_by_one() {
         settings.tokens.insert(name("ci"), token);
         let profile = serde_json::from_value(serde_json::json!({"name": "p", "args": "quiet"})).unwrap();
         settings.profiles.insert(name("p"), Arc::new(profile));
+        let rule = serde_json::from_value(serde_json::json!({"name": "r", "when": "true"})).unwrap();
+        settings.rules.insert(name("r"), Arc::new(rule));
         let set = |noun: &str, name: &str| fact(None, What::Settings { noun: noun.into(), name: name.into(), verb: "created".into() });
-        (Writes { settings: Some(settings), facts: vec![set("token", "ci"), set("profile", "p")], ..Writes::default() }, ())
+        (Writes { settings: Some(settings), facts: vec![set("token", "ci"), set("profile", "p"), set("rule", "r")], ..Writes::default() }, ())
     });
     entries.await.unwrap();
     let entries = store.journal(JournalFilter { kind: Some("settings".into()), ..JournalFilter::default() }).await.unwrap();
-    assert!(entries.len() == 2 && entries.iter().all(|entry| entry.patch.is_some()));
+    assert!(entries.len() == 3 && entries.iter().all(|entry| entry.patch.is_some()));
     assert_eq!(store.settings().unwrap().profiles["p"].args.as_deref(), Some("quiet"));
     assert_eq!(store.verify().await.unwrap(), []);
 }

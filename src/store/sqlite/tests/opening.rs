@@ -7,7 +7,7 @@ use std::{os::unix::fs::PermissionsExt, path::Path};
 use rusqlite::Connection;
 
 use super::*;
-use crate::store::Sqlite;
+use crate::{model::token::sha256_hex, store::Sqlite};
 
 fn refused(file: &Path) -> StoreFault {
     Sqlite::open(file).err().expect("it must not open")
@@ -76,7 +76,23 @@ async fn a_newer_schema_is_left_alone() {
     let file = folder.path().join("bootwright.db");
     with_hosts(&file, 1).await;
     Connection::open(&file).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    check_message(&refused(&file), "store_newer", "schema 99, this one knows 1");
+    check_message(&refused(&file), "store_newer", "schema 99, this one knows 2");
+}
+
+#[tokio::test]
+async fn a_file_of_the_first_schema_keeps_its_settings() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bootwright.db");
+    let conn = Connection::open(&file).unwrap();
+    let first = include_str!("../schema/0001.sql");
+    conn.execute_batch("CREATE TABLE migrations (version INTEGER PRIMARY KEY, sha256 TEXT NOT NULL) STRICT").unwrap();
+    conn.execute_batch(first).unwrap();
+    conn.execute("INSERT INTO migrations VALUES (1, ?1)", [sha256_hex(first.as_bytes())]).unwrap();
+    conn.execute("INSERT INTO settings VALUES ('profile', 'p', '{\"name\": \"p\", \"args\": \"quiet\"}')", []).unwrap();
+    conn.execute_batch("PRAGMA user_version = 1").unwrap();
+    drop(conn);
+    let store = Sqlite::open(&file).unwrap();
+    assert_eq!(store.settings().unwrap().profiles["p"].args.as_deref(), Some("quiet"));
 }
 
 #[tokio::test]

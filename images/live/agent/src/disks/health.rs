@@ -53,7 +53,8 @@ fn wear_of_attributes(table: &[Value]) -> Option<u32> {
     const LEFT: [(u64, &str); 4] =
         [(233, "Media_Wearout_Indicator"), (231, "SSD_Life_Left"), (202, "Percent_Lifetime_Remain"), (177, "Wear_Leveling_Count")];
     LEFT.iter().find_map(|(id, name)| {
-        let row = table.iter().find(|row| row.get("id").and_then(Value::as_u64) == Some(*id) && row.get("name").and_then(Value::as_str) == Some(name))?;
+        let row =
+            table.iter().find(|row| row.get("id").and_then(Value::as_u64) == Some(*id) && row.get("name").and_then(Value::as_str) == Some(name))?;
         let left = u32::try_from(row.get("value")?.as_u64()?).ok()?;
         (1..=100).contains(&left).then(|| 100 - left)
     })

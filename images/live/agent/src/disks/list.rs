@@ -38,8 +38,7 @@ impl Found {
 
 /// Whether a name of `/sys/block` can be a whole disk.
 pub fn whole(name: &str) -> bool {
-    const NONE: [&str; 15] =
-        ["loop", "ram", "zram", "dm-", "md", "sr", "fd", "nbd", "bcache", "drbd", "rbd", "zd", "nullb", "mtdblock", "ubiblock"];
+    const NONE: [&str; 15] = ["loop", "ram", "zram", "dm-", "md", "sr", "fd", "nbd", "bcache", "drbd", "rbd", "zd", "nullb", "mtdblock", "ubiblock"];
     let numbered = |start: &str| name.strip_prefix(start).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit() || c == '_'));
     let mmc_area = name.starts_with("mmcblk") && (name.contains("boot") || name.contains("rpmb") || name.contains("gp"));
     !NONE.iter().any(|start| numbered(start)) && !mmc_area

@@ -17,9 +17,11 @@ mod list;
 mod nvme;
 mod place;
 mod scsi;
+#[cfg(test)]
+pub mod shelf;
 mod signs;
 #[cfg(test)]
-pub mod testing;
+mod tests;
 
 use std::{
     sync::{
@@ -36,7 +38,8 @@ use crate::{
 
 pub use ata::{Security, security};
 pub use list::{Found, list, whole};
-pub use nvme::{Sanitize, sanitize_log};
+pub use nvme::{Sanitize, format_reaches_all, sanitize_log};
+pub use place::resolve;
 pub use signs::{Sign, scan};
 
 /// What could not be found out.
@@ -109,4 +112,3 @@ pub fn side_by_side<T: Sync, R: Send>(at_once: usize, items: &[T], work: impl Fn
     done.sort_by_key(|(at, _)| *at);
     done.into_iter().map(|(_, answer)| answer).collect()
 }
-

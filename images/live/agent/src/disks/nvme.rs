@@ -35,6 +35,11 @@ pub fn controller(text: &str) -> Option<Controller> {
     })
 }
 
+/// Whether a format of one namespace erases the others too, by `nvme id-ctrl -o json`; `None`: it does not say.
+pub fn format_reaches_all(text: &str) -> Option<bool> {
+    controller(text).map(|controller| controller.format_reaches_all)
+}
+
 /// How a sanitize stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sanitize {

@@ -76,7 +76,8 @@ fn namespace(machine: &dyn Machine, path: &str) -> Place {
     };
     let address = pci(first).unwrap_or_default().to_owned();
     let nsid = machine.word(&format!("{path}/nsid")).unwrap_or_else(|| path.rsplit('n').next().unwrap_or_default().to_owned());
-    let stable = if address.is_empty() { format!("{}-ns{nsid}", first.rsplit('/').next().unwrap_or_default()) } else { format!("pci-{address}-ns{nsid}") };
+    let stable =
+        if address.is_empty() { format!("{}-ns{nsid}", first.rsplit('/').next().unwrap_or_default()) } else { format!("pci-{address}-ns{nsid}") };
     Place { transport, address, stable }
 }
 

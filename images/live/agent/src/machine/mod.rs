@@ -4,6 +4,7 @@
 //! A program always has a time-out: hardware tools hang on broken hardware. Raw reads and writes of disks are not here; they are the
 //! wiper's own door (`wipe`).
 
+mod bell;
 mod real;
 #[cfg(test)]
 pub mod recorded;
@@ -13,6 +14,7 @@ use std::{io, sync::atomic::AtomicBool, time::Duration};
 
 use crate::contract::Timestamp;
 
+pub use bell::Bell;
 pub use real::Real;
 
 /// A program to run.
@@ -118,6 +120,15 @@ impl std::fmt::Display for NoRun {
     }
 }
 
+/// How a power-on ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Switch {
+    /// Boot again.
+    Reboot,
+    /// Stay off.
+    Off,
+}
+
 /// The door.
 pub trait Machine: Send + Sync {
     /// Runs a program to its end, or to its time-out.
@@ -161,6 +172,15 @@ pub trait Machine: Send + Sync {
 
     /// Waits, for polling hardware that has no other way to say that it is done.
     fn pause(&self, how_long: Duration);
+
+    /// Waits until the bell rings, at most so long; whether it has rung.
+    fn wait_for(&self, bell: &Bell, at_most: Duration) -> bool;
+
+    /// Ends this power-on. Returns only when the kernel refuses.
+    ///
+    /// # Errors
+    /// As the kernel says.
+    fn switch(&self, how: Switch) -> io::Result<()>;
 
     /// Whether something exists.
     fn exists(&self, path: &str) -> bool {

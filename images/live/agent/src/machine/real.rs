@@ -9,11 +9,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Ask, Machine, NoRun, Said, run};
+use rustix::system::{RebootCommand, reboot};
+
+use super::{Ask, Bell, Machine, NoRun, Said, Switch, run};
 use crate::contract::Timestamp;
 
 /// The most that is read of one file.
 const MOST: u64 = 4 << 20;
+
+/// How long the disks have to take what was written.
+const SYNC: Duration = Duration::from_secs(20);
 
 /// This machine.
 pub struct Real {
@@ -76,6 +81,26 @@ impl Machine for Real {
         while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
             std::thread::park_timeout(left);
         }
+    }
+
+    fn wait_for(&self, bell: &Bell, at_most: Duration) -> bool {
+        bell.wait(at_most)
+    }
+
+    fn switch(&self, how: Switch) -> io::Result<()> {
+        // A disk that hangs would hang the sync with it; no file system is mounted, so nothing is lost without.
+        let synced = std::sync::Arc::new(Bell::default());
+        let ring = std::sync::Arc::clone(&synced);
+        std::thread::spawn(move || {
+            rustix::fs::sync();
+            ring.ring();
+        });
+        let _late = synced.wait(SYNC);
+        reboot(match how {
+            Switch::Reboot => RebootCommand::Restart,
+            Switch::Off => RebootCommand::PowerOff,
+        })?;
+        Ok(())
     }
 
     fn exists(&self, path: &str) -> bool {

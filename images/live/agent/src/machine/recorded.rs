@@ -1,6 +1,6 @@
 //! A machine out of a book, for tests: commands, files, folders and links that were written down before.
 //!
-//! What is not in the book is not there. Time stands still but for [`Machine::pause`], so a test that waits an hour is done at once.
+//! What is not in the book is not there. Time stands still but for [`Machine::pause`] and [`Recorded::beats`], so a test that waits an hour is done at once.
 //! It does not check that everything in the book was asked for; it keeps the list of what was ([`Recorded::asked`]).
 
 use std::{
@@ -10,8 +10,11 @@ use std::{
     time::Duration,
 };
 
-use super::{Ask, End, Machine, NoRun, Said};
+use super::{Ask, Bell, End, Machine, NoRun, Said, Switch};
 use crate::contract::Timestamp;
+
+/// After this a test that waits for a bell is a failed one.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The book.
 #[derive(Default)]
@@ -23,6 +26,7 @@ pub struct Recorded {
     clock: Mutex<Duration>,
     drawn: Mutex<u8>,
     asked: Mutex<Vec<String>>,
+    beats: Mutex<usize>,
 }
 
 impl Recorded {
@@ -57,6 +61,12 @@ impl Recorded {
     /// A file or folder that is there and cannot be read.
     pub fn broken(mut self, path: &str) -> Self {
         self.broken.insert(path.to_owned());
+        self
+    }
+
+    /// So many waits for a bell go by without it; each further one really waits, so that a test decides what happens in between.
+    pub fn beats(self, beats: usize) -> Self {
+        *self.beats.lock().unwrap() = beats;
         self
     }
 
@@ -126,6 +136,23 @@ impl Machine for Recorded {
 
     fn pause(&self, how_long: Duration) {
         *self.clock.lock().unwrap() += how_long;
+    }
+
+    fn wait_for(&self, bell: &Bell, at_most: Duration) -> bool {
+        let mut beats = self.beats.lock().unwrap();
+        if *beats > 0 {
+            *beats -= 1;
+            self.pause(at_most);
+            return bell.has_rung();
+        }
+        drop(beats);
+        assert!(bell.wait(PATIENCE), "nobody rang the bell");
+        true
+    }
+
+    fn switch(&self, how: Switch) -> io::Result<()> {
+        self.note(format!("switch {how:?}"));
+        Ok(())
     }
 
     fn exists(&self, path: &str) -> bool {

@@ -42,7 +42,7 @@ pub fn run(ask: &Ask<'_>) -> Result<Said, NoRun> {
     let pid = Pid::from_child(&child);
     let watched = pidfd_open(pid, PidfdFlags::empty()).map_err(io::Error::from).and_then(|pidfd| Run::new(&mut child, pidfd));
     let said = watched.and_then(|mut run| {
-        let end = run.to_the_end(ask, pid)?;
+        let end = run.follow(ask, pid)?;
         Ok((end, run.out.text(), run.err.text()))
     });
     match said {
@@ -110,8 +110,8 @@ impl Run {
         Ok(Self { pidfd, out: Stream::new(child.stdout.take().map(OwnedFd::from)), err: Stream::new(child.stderr.take().map(OwnedFd::from)) })
     }
 
-    /// `None`: it ended by itself and can be reaped.
-    fn to_the_end(&mut self, ask: &Ask<'_>, pid: Pid) -> io::Result<Option<End>> {
+    /// Takes what it says until it ends. `None`: it ended by itself and can be reaped.
+    fn follow(&mut self, ask: &Ask<'_>, pid: Pid) -> io::Result<Option<End>> {
         let mut until = Instant::now().checked_add(ask.limit);
         let mut killed = None;
         loop {
