@@ -7,7 +7,8 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 BOOTWRIGHT ?= $(abspath $(TARGET_DIR))/debug/bootwright
 export BOOTWRIGHT
 .DEFAULT_GOAL := help
-.PHONY: help demo test build fmt lint lab check-templates check-dhcp check-tftp vagrant-check install-demo install-test clean
+.PHONY: help demo test build fmt lint lab check-templates check-dhcp check-tftp vagrant-check \
+	image check-image install-image install-demo install-test clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 20
@@ -17,6 +18,9 @@ demo: install-demo build image  ## two emulated machines: the whole life of one,
 
 test:            ## everything: format, lints, unit and integration tests, real clients, virtual machines
 	@tests/all
+
+image: install-image  ## the live image that registers and wipes machines, into target/live; newer packages: make image FRESH=1
+	@images/live/build $(if $(FRESH),--fresh)
 
 build:           ## the daemon and its commands, unoptimised
 	@cargo build --locked --bin bootwright
@@ -41,6 +45,11 @@ check-tftp: install-test build  ## real TFTP clients
 vagrant-check: install-test     ## is the Vagrantfile valid?
 	@tests/checks/vagrant
 
+check-image: install-test build image  ## the live image: the same bytes twice, its tools, its start in 512 MiB on BIOS and UEFI
+	@tests/checks/image
+
+install-image:   ## the Debian packages that image needs
+	@tests/lab/install image
 install-demo:    ## the Debian packages that demo needs
 	@tests/lab/install demo
 install-test:    ## the Debian packages that test needs
@@ -48,4 +57,4 @@ install-test:    ## the Debian packages that test needs
 
 clean:           ## remove what was built
 	cargo clean
-	rm -rf $(TARGET_DIR)/lab
+	rm -rf $(TARGET_DIR)/lab $(TARGET_DIR)/live*

@@ -73,7 +73,6 @@ impl House {
                 if let Some(run) = draft.host.live.as_mut().filter(|run| run.is_open()) {
                     run.report = None;
                 }
-                draft.advance(&Event::Contact { tested: false, booted: true });
                 reply(&draft.host, agent::order(&draft.host))
             }
             Verdict::Say(order) | Verdict::Late(order) => {
@@ -110,7 +109,6 @@ impl House {
                 if agent::is_news(&draft.host, &beat.progress, now) {
                     let event = Event::AgentHeartbeat { token_ok: true, progress: beat.progress.clone() };
                     draft.event(&event).map_err(Refusal::Lifecycle)?;
-                    draft.advance(&Event::Contact { tested: false, booted: false });
                 }
                 reply(&draft.host, Order { action: Action::Continue, reason: String::new() })
             }
@@ -128,7 +126,6 @@ impl House {
     fn take_in(&self, draft: &mut Draft<'_>, report: &Report) -> Told<Reply> {
         match agent::report(&draft.host, report.session, &report.report_id, &report.content, self.now()) {
             Verdict::Take => {
-                draft.advance(&Event::Contact { tested: false, booted: false });
                 let order = self.settle(draft, report)?;
                 reply(&draft.host, order)
             }

@@ -117,8 +117,8 @@ impl Metrics {
             refusals: new(r, "refusals", "Requests of operators or machines refused by a rule"),
             warnings: new(r, "warnings", "Warnings that belong to no host"),
             hosts: new(r, "hosts", "Hosts, by lifecycle"),
-            builds_open: new(r, "builds_open", "Builds that can still install"),
             live_image: new(r, "live_image_ready", "Whether there is a live image that was found whole"),
+            builds_open: new(r, "builds_open", "Builds that can still install"),
             registry,
         }
     }

@@ -10,7 +10,10 @@
 //! run was opened with, and only for the machine that the run's host is.
 
 use crate::{
-    model::{Availability, Host, HostId, IssueKind, Lifecycle, LiveMode, LiveRun, Progress, SessionId, Timestamp, WipePlan, lifecycle::Cause},
+    model::{
+        Administrative, Availability, Host, HostId, IssueKind, Lifecycle, LiveMode, LiveRun, Progress, SessionId, Timestamp, WipePlan,
+        lifecycle::Cause,
+    },
     wire::agent::{Action, Content},
 };
 
@@ -180,10 +183,12 @@ pub fn is_news(host: &Host, progress: &Progress, now: Timestamp) -> bool {
     !lately || !same || lost
 }
 
-/// Whether the host was last heard longer ago than so many seconds, or looks switched off.
+/// Whether a host out of service was last heard longer ago than so many seconds, or looks switched off. One in service is judged by what
+/// it serves with.
 pub fn is_quiet(host: &Host, secs: u64, now: Timestamp) -> bool {
     let off = matches!(host.operational.availability, Availability::Offline | Availability::PoweredOff | Availability::NotInstalled);
-    off || host.operational.last_contact.is_none_or(|at| now < at || after(at, secs) <= now)
+    let silent = off || host.operational.last_contact.is_none_or(|at| now < at || after(at, secs) <= now);
+    silent && host.operational.administrative == Administrative::Locked
 }
 
 /// What speaks against this machine being the run's host: what its hello shows belongs to `found`, or to nobody. A machine that

@@ -182,7 +182,7 @@ async fn a_used_host_registers_again_and_goes_back_to_its_disk() {
 async fn an_unknown_machine_is_recorded_registered_and_offered_a_build() {
     let lab = lab().await;
     let network = json!({ "name": "lab", "subnet": "10.77.0.0/24", "dhcp": "full", "server": "10.77.0.1", "auto_enroll": "on",
-        "naming": "s{counter:3}", "pools": [{ "first": "10.77.0.100", "last": "10.77.0.200" }] });
+        "naming": "s{mac}", "pools": [{ "first": "10.77.0.100", "last": "10.77.0.200" }] });
     let network: bootwright::model::Network = serde_json::from_value(network).unwrap();
     assert_eq!(network.auto_enroll, AutoEnroll::On);
     lab.house.edit_settings(&admin(), bootwright::app::settings::Edit::Network(network)).await.unwrap();

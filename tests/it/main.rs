@@ -24,6 +24,7 @@ mod http_site;
 mod journey;
 mod lab;
 mod lifecycle_grid;
+mod lifecycle_guards;
 mod lifecycle_histories;
 mod lifecycle_invariants;
 mod lifecycle_rows;

@@ -290,4 +290,6 @@ fn a_waiting_machines_contact_is_written_down_seldom() {
     }
     host.operational.availability = Availability::Offline;
     assert!(is_quiet(&host, 600, at(1)));
+    host.operational.administrative = Administrative::Unlocked;
+    assert!(!is_quiet(&host, 600, at(1)), "in service: a live image is no service");
 }

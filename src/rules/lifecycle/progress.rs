@@ -54,7 +54,7 @@ pub(super) fn stage(s: &Step<'_>, stage: Stage, evidence: &str, id: BuildId) -> 
         Stage::BuildEnabled => return same(Stay::NotFurther { at: build.stage, seen: stage }),
         Stage::Built => return Err(Why::WrongStage { stage, way: "only the installer's callback says built" }),
         Stage::LocalBoot if build.stage < Stage::Built => return Err(Why::WrongStage { stage, way: "it follows built" }),
-        Stage::LocalBoot => return in_service(s, build, evidence),
+        Stage::LocalBoot => return in_service(s, evidence),
         Stage::VmRequested | Stage::VmCreated | Stage::SshStarted if build.method != Method::Image => {
             return Err(Why::WrongStage { stage, way: "it belongs to builds by image" });
         }
@@ -146,10 +146,7 @@ pub(super) fn built(s: &Step<'_>, id: BuildId, token_ok: bool, text: &str) -> Ro
 }
 
 /// T10 of a strict build: built, and sent to its disk.
-fn in_service(s: &Step<'_>, build: &Build, evidence: &str) -> Row {
-    if build.stage >= Stage::LocalBoot {
-        return same(Stay::NotFurther { at: build.stage, seen: Stage::LocalBoot });
-    }
+fn in_service(s: &Step<'_>, evidence: &str) -> Row {
     let step = ended(enter(s.by("T10"), Stage::LocalBoot, evidence), BuildEnd::Built);
     stop_clock(step).enter(Lifecycle::Used, "installed and booted from its disk, in service").go()
 }

@@ -34,8 +34,6 @@ pub(super) fn start(s: &Step<'_>, live: &NewLive) -> Row {
 
 /// T14.
 pub(super) fn reregister(s: &Step<'_>, live: &NewLive) -> Row {
-    s.not_frozen("T14")?;
-    s.no_task("T14")?;
     begin(s, "T14", live, Lifecycle::UsedRegistering)
 }
 
@@ -57,7 +55,7 @@ pub(super) fn report(s: &Step<'_>) -> Row {
         return same(Stay::Noted("no facts"));
     };
     let used = s.host.lifecycle == Lifecycle::UsedRegistering;
-    let offer = !used && *auto_available && is_clean(&s.host.disk_state);
+    let offer = *auto_available && is_clean(&s.host.disk_state);
     let row = match (used, offer) {
         (true, _) => "T15",
         (false, true) => "T3a",

@@ -150,10 +150,8 @@ pub(super) fn remove(s: &Step<'_>) -> Row {
 
 fn leave(s: &Step<'_>, row: &'static str, why: Decommission, force: bool, reason: Option<&str>) -> Row {
     let text = may_leave(s, row, force, reason)?;
-    let begun = s.erase_begun();
-    let step = s.by(row);
-    let step = if begun { step.disks(DiskState::Unknown) } else { step };
-    step.with(|host| host.task = None).enter(Lifecycle::Decommissioned { reason: why }, format!("out of service: {text}")).go()
+    // From the agent's hello on the disks are unknown already.
+    s.by(row).with(|host| host.task = None).enter(Lifecycle::Decommissioned { reason: why }, format!("out of service: {text}")).go()
 }
 
 /// T34 for a host that is out of service already.

@@ -29,7 +29,7 @@ use crate::{
 const LEFT_OUT: [&str; 4] = ["event.rs", "parts.rs", "stay.rs", "why.rs"];
 
 /// The tests in the order in which they are asked.
-const ROUNDS: [&[&str]; 3] = [&["lifecycle_rows", "states"], &["lifecycle_grid"], &["lifecycle_histories"]];
+const ROUNDS: [&[&str]; 3] = [&["lifecycle_rows", "lifecycle_guards", "states"], &["lifecycle_grid"], &["lifecycle_histories"]];
 
 /// A round that lasts longer is stuck, and that is noticed too.
 const PATIENCE: Duration = Duration::from_secs(60);

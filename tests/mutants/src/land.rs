@@ -18,7 +18,8 @@ pub fn root() -> PathBuf {
 const RULES: [&str; 5] = ["boot", "display", "expiry", "inherit", "loops"];
 
 /// The tests, by their modules in `tests/it`.
-const TESTS: [&str; 6] = ["lifecycle_samples", "lifecycle_rows", "lifecycle_grid", "lifecycle_invariants", "lifecycle_histories", "states"];
+const TESTS: [&str; 7] =
+    ["lifecycle_samples", "lifecycle_rows", "lifecycle_guards", "lifecycle_grid", "lifecycle_invariants", "lifecycle_histories", "states"];
 
 /// A crate.
 pub struct Land {

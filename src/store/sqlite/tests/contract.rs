@@ -21,6 +21,7 @@ async fn a_host_is_found_by_everything_that_names_it() {
     let mut wanted = host(7);
     wanted.uuid = Some("6902b9f2-f123-cdcd-428f-23a3ef2e4c63".parse().unwrap());
     wanted.build = Some(build(1));
+    wanted.live = Some(live(1));
     let session = serde_json::json!({"id": "00000000000000aa", "opener": "firmware", "opened_at": at(0), "last_seen": at(0), "reached": "dhcp", "arch": "bios"});
     wanted.sessions = vec![serde_json::from_value::<Session>(session).unwrap()];
     put(&store, saving(vec![host(3), wanted.clone()])).await.unwrap();
@@ -33,6 +34,7 @@ async fn a_host_is_found_by_everything_that_names_it() {
         store.host_by_token(&build(1).token_hash),
         store.host_by_session(crate::model::SessionId(0xaa)),
         store.host_by_build(build_id(1)),
+        store.host_by_live(&live(1).token_hash),
     ];
     for one in found {
         assert_eq!(one.unwrap().as_deref(), Some(&wanted));
@@ -155,6 +157,26 @@ async fn builds_are_remembered_newest_first_and_by_token() {
     assert_eq!(store.build_by_token(&build(2).token_hash).await.unwrap().unwrap().1.id, build_id(2));
     assert_eq!(store.build(build_id(9)).await.unwrap(), None);
     assert_eq!(store.host_by_token(&build(2).token_hash).unwrap(), None, "only the newest build's token finds the host");
+}
+
+#[tokio::test]
+async fn only_the_newest_runs_token_finds_its_host_and_an_ended_run_keeps_its_own() {
+    let store = Sqlite::scratch().unwrap();
+    let mut one = host(1);
+    one.live = Some(live(1));
+    put(&store, saving(vec![one.clone()])).await.unwrap();
+    one.live.as_mut().unwrap().ended_at = Some(at(5));
+    put(&store, saving(vec![one.clone()])).await.unwrap();
+    let found = |n| store.host_by_live(&live(n).token_hash).unwrap().map(|host| host.id);
+    assert_eq!((found(1), found(2)), (Some(one.id), None));
+    one.live = Some(live(2));
+    put(&store, saving(vec![one.clone()])).await.unwrap();
+    assert_eq!((found(1), found(2)), (None, Some(one.id)));
+    assert_eq!(store.host_by_token(&live(2).token_hash).unwrap(), None, "a run's token is no build's");
+    let facts = vec![fact(Some(one.id), What::Deleted)];
+    put(&store, Writes { deleted: vec![one.id], facts, ..Writes::default() }).await.unwrap();
+    assert_eq!(found(2), None);
+    assert!(BrokenStore.host_by_live(&live(2).token_hash).is_err());
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ mod opening;
 use std::sync::Arc;
 
 use crate::{
-    model::{Actor, Build, BuildId, Entry, Fact, Host, HostId, Mac, Timestamp, What},
+    model::{Actor, Build, BuildId, Entry, Fact, Host, HostId, LiveRun, Mac, Timestamp, What},
     store::{Store, StoreFault, View, Writes},
 };
 
@@ -61,6 +61,14 @@ fn build(n: u128) -> Build {
         "id": uuid::Uuid::from_u128(n), "kind": "install", "profile": "p", "asked_by": "test", "token_hash": format!("{n:064x}"),
         "token_expires": at(100), "expected_boots": 1, "stage": "build_enabled", "stage_entered": at(n as i64), "stages": [],
         "previous": {"state": "available"}, "opened_at": at(n as i64),
+    });
+    serde_json::from_value(json).unwrap()
+}
+
+fn live(n: u128) -> LiveRun {
+    let json = serde_json::json!({
+        "id": uuid::Uuid::from_u128(n), "mode": "register", "token_hash": format!("{:064x}", n + 1_000), "token_expires": at(100),
+        "from": {"state": "new"},
     });
     serde_json::from_value(json).unwrap()
 }

@@ -221,8 +221,8 @@ fn a_namespace_behind_a_subsystem_finds_its_controller_and_a_fabric_says_so() {
     assert_eq!(place::of(&shelf, "nvme1n1", "/sys/devices/virtual/nvme-fabrics/ctl/nvme1/nvme1n1").transport, "nvme-tcp");
 }
 
-#[test]
-fn disks_are_found_with_their_names_and_what_can_erase_them() {
+/// One disk of each kind, with what its tools say.
+fn one_of_each() -> Shelf {
     let mut shelf = Shelf::default();
     shelf.virtio("vda", 4, "vol-0001", 1 << 20);
     shelf.sata("sda", 0, "SAMSUNG MZ7LH480HAHQ-00005", "S45PNA0M812345", 1 << 20);
@@ -247,6 +247,12 @@ fn disks_are_found_with_their_names_and_what_can_erase_them() {
         if ask.words[0].ends_with(",2") { says("  Command is supported [conforming to SCSI standard]\n") } else { fails(9, "") }
     });
     shelf.tool("smartctl", |_, _| says(r#"{"smart_status":{"passed":true}}"#));
+    shelf
+}
+
+#[test]
+fn disks_are_found_with_their_names_and_what_can_erase_them() {
+    let shelf = one_of_each();
     let (disks, problems) = super::collect(&shelf);
     assert_eq!(problems, []);
     let row = |at: usize| {
