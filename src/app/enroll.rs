@@ -30,8 +30,8 @@ pub const MOST: usize = 1024;
 enum Made {
     /// This host is its record, new or not.
     Host(HostId),
-    /// None is made.
-    Not,
+    /// None is made: the word and the sentence why.
+    Not(&'static str, String),
 }
 
 /// Everything that the writer needs.
@@ -46,8 +46,6 @@ struct Enrolment {
     live: Result<NewLive, String>,
     times: lifecycle::Times,
     now: Timestamp,
-    /// Whether a refusal is worth a line: they come as fast as anybody asks.
-    tells: bool,
 }
 
 impl House {
@@ -56,13 +54,12 @@ impl House {
         if network.auto_enroll == AutoEnroll::Off {
             return Ok(None);
         }
-        let subnet = network.subnet.network();
         let Some(mac) = ask.mac.or_else(|| self.book().holder(ask.peer)) else {
             self.not_enrolled(network, None, "no_mac", "a stranger asks without its MAC address and has no lease here: no record can be made")
                 .await?;
             return Ok(None);
         };
-        if !self.paces(Key::Enrolment(subnet)) {
+        if !self.paces(Key::Enrolment(network.subnet.network())) {
             let text = format!("strangers come faster than {} a second; {mac} is not recorded now and may ask again", pace::ENROLMENTS.rate());
             self.not_enrolled(network, Some(mac), "enrolment_pace", &text).await?;
             return Ok(None);
@@ -77,11 +74,13 @@ impl House {
             live: self.live_for_stranger(network),
             times: self.times.clone(),
             now: self.now(),
-            tells: self.paces(Key::NotEnrolled(subnet)),
         };
         match self.change(move |view| enrolment.write(view)).await? {
             Made::Host(id) => Ok(self.store.host(id)?),
-            Made::Not => Ok(None),
+            Made::Not(why, text) => {
+                self.not_enrolled(network, Some(mac), why, &text).await?;
+                Ok(None)
+            }
         }
     }
 
@@ -121,6 +120,7 @@ impl House {
         Host { lifecycle, ..Host::new(HostId(uuid::Uuid::nil()), name, Vec::new(), self.now()) }
     }
 
+    /// A line in the journal for it, once a minute: it comes as fast as anybody asks.
     async fn not_enrolled(&self, network: &Network, mac: Option<Mac>, why: &str, text: &str) -> Result<(), Fault> {
         if !self.paces(Key::NotEnrolled(network.subnet.network())) {
             return Ok(());
@@ -136,20 +136,15 @@ impl Enrolment {
         let claim = Claim { macs: &[self.mac], uuid: self.uuid, serial: self.serial.as_deref() };
         match identity::which(&claim, &hosts) {
             identity::Verdict::Host { id, .. } => return (Writes::default(), Made::Host(id)),
-            identity::Verdict::Conflict(conflict) => return self.refused("identity_conflict", conflict.to_string()),
+            identity::Verdict::Conflict(conflict) => return (Writes::default(), Made::Not("identity_conflict", conflict.to_string())),
             identity::Verdict::Unknown => {}
         }
         if hosts.iter().filter(|host| never_registered(host, &self.network)).count() >= MOST {
-            return self.refused("enrolment_full", full(&self.network));
+            return (Writes::default(), Made::Not("enrolment_full", full(&self.network)));
         }
         let (host, facts) = self.record(view);
         let made = Made::Host(host.id);
         (Writes { hosts: vec![host], facts, ..Writes::default() }, made)
-    }
-
-    fn refused(&self, why: &str, text: String) -> (Writes, Made) {
-        let fact = Pen::new(Actor::Server, self.now).mac(self.mac).write(What::Refused { why: why.into() }, text);
-        (Writes { facts: if self.tells { vec![fact] } else { Vec::new() }, ..Writes::default() }, Made::Not)
     }
 
     /// T1, and T2 behind it: both or neither.
@@ -205,3 +200,6 @@ fn full(network: &Network) -> String {
 fn plain(text: &str) -> String {
     text.trim().chars().filter(|c| !c.is_control()).take(128).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -123,13 +123,10 @@ impl House {
         found
     }
 
-    /// Journals what became of a changed image: whoever built it looks there and not into the log.
-    pub async fn live_image_changed(&self, found: &Found) -> Result<(), Fault> {
-        let (word, text) = match found {
-            Ok(image) => ("live_image_ready", format!("live image {} is ready, with agent {}", image.version, image.agent)),
-            Err(why) => ("no_live_image", format!("machines are neither registered nor wiped: {why}")),
-        };
-        self.record(vec![Pen::new(Actor::Server, self.now()).write(What::Warning { word: word.into() }, text)]).await
+    /// Journals that a changed image is none any more: whoever changed it looks there and not into the log.
+    pub async fn live_image_lost(&self, why: &str) -> Result<(), Fault> {
+        let text = format!("machines are neither registered nor wiped: {why}");
+        self.record(vec![Pen::new(Actor::Server, self.now()).write(What::Warning { word: "no_live_image".into() }, text)]).await
     }
 
     /// Refuses a step into a state that only the live image ends: a host must never wait for an image that does not come.

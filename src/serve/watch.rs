@@ -64,10 +64,10 @@ pub async fn run(house: Arc<House>, stop: CancellationToken) {
 async fn look_at_live(house: &Arc<House>) {
     let looking = house.clone();
     match tokio::task::spawn_blocking(move || looking.reload_live_image()).await {
-        Ok(None) => {}
-        Ok(Some(found)) => {
-            if let Err(why) = house.live_image_changed(&found).await {
-                tracing::error!(%why, "a change of the live image was not journalled");
+        Ok(None | Some(Ok(_))) => {}
+        Ok(Some(Err(lost))) => {
+            if let Err(why) = house.live_image_lost(&lost).await {
+                tracing::error!(%why, "the loss of the live image was not journalled");
             }
         }
         Err(fault) => tracing::error!(%fault, "looking at the live image failed"),

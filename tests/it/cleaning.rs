@@ -36,7 +36,7 @@ fn facts() -> Value {
 }
 
 /// A site with a live image whose `n1` is used and was registered just now.
-async fn site() -> Site {
+pub async fn site() -> Site {
     let site = Site::of(Lab::new().await.with_live_image()).await;
     know(&site, facts()).await;
     site
@@ -77,7 +77,7 @@ fn state(site: &Site) -> &'static str {
 }
 
 /// A machine that was started from the network and runs the live image.
-struct Machine<'s> {
+pub struct Machine<'s> {
     site: &'s Site,
     token: String,
     session: String,
@@ -86,7 +86,7 @@ struct Machine<'s> {
 
 impl<'s> Machine<'s> {
     /// Switched on: it has its script, and its agent has said hello and was told to wipe.
-    async fn wiping(site: &'s Site) -> Self {
+    pub async fn wiping(site: &'s Site) -> Self {
         site.world.pass(90);
         let script = site.fetch(&format!("/boot.ipxe?mac={MAC}")).await.text;
         let word = |name: &str| {
@@ -111,14 +111,14 @@ impl<'s> Machine<'s> {
         self.site.machine("POST", &format!("/agent/v1/{word}"), &headers, &body.to_string()).await
     }
 
-    async fn report(&self, id: &str, results: Value) -> Answer {
+    pub async fn report(&self, id: &str, results: Value) -> Answer {
         self.say("report", json!({ "report_id": id, "kind": "wipe", "plan_hash": self.plan_hash, "results": results, "tools": ["blkdiscard 2.38"] }))
             .await
     }
 }
 
 /// The result of a disk that was wiped and verified.
-fn good(id: &str) -> Value {
+pub fn good(id: &str) -> Value {
     json!({ "id": id, "name": "vdx", "ok": true, "method": "write_zeroes", "started": "2026-01-01T00:02:00Z", "ended": "2026-01-01T00:03:00Z",
         "attempts": [{ "method": "write_zeroes", "command": "blkdiscard -z /dev/vdx", "exit_code": 0, "ok": true }],
         "verification": { "marker_gone": true, "samples_read": 102, "samples_dirty": 0 } })

@@ -7,6 +7,7 @@ use std::{path::PathBuf, sync::Arc};
 use bootwright::model::Role;
 
 use crate::{
+    cleaning::{self, Machine},
     cli::{self, Ran},
     http_site::Site,
 };
@@ -21,7 +22,11 @@ struct Served {
 
 impl Served {
     async fn new() -> Self {
-        let site = Arc::new(Site::new().await);
+        Self::of(Site::new().await).await
+    }
+
+    async fn of(site: Site) -> Self {
+        let site = Arc::new(site);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (routes, stop) = (site.admin.clone(), site.stop.clone());
@@ -252,5 +257,27 @@ async fn a_rule_in_a_file_is_tried_before_it_is_kept() {
     std::fs::write(&path, "name: fast\nwhen: facts.cpu.coers > 32\ntags: [fast]\n").unwrap();
     let wrong = served.run_as(Role::Operator, &format!("rule set fast -f {}", path.display())).await;
     assert!(wrong.code == 1 && wrong.err.contains("facts.cpu has no coers; it has architecture, cores, model"), "{}", wrong.err);
+    served.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wipe_is_shown_confirmed_followed_and_proven() {
+    let served = Served::of(cleaning::site().await).await;
+    let shown = served.run_as(Role::Operator, "host release n1 --then available").await;
+    assert!(shown.code == 1 && shown.out.contains("vdb") && shown.out.contains("it is attached by USB"), "{shown:?}");
+    let command = shown.err.lines().last().unwrap().trim().strip_prefix("bootwright ").unwrap().to_owned();
+    let told = served.run_as(Role::Operator, &command).await;
+    assert_eq!((told.code, told.out.as_str()), (0, "n1: release; now cleaning, locked\n"), "{command}: {}", told.err);
+    let machine = Machine::wiping(&served.site).await;
+    assert!(served.good("host show n1").await.contains("live image: wipe by plan "));
+    let (waited, answer) = tokio::join!(
+        served.run_as(Role::Viewer, "host wait n1 --state available --timeout 20"),
+        machine.report("r1", serde_json::json!([cleaning::good("a"), cleaning::good("b")]))
+    );
+    assert_eq!((waited.code, waited.out.as_str(), answer.status), (0, "n1: available\n", 200), "{}", waited.err);
+    let folder = served.folder.path().join("papers");
+    let saved = served.good(&format!("host certificates n1 --save {}", folder.display())).await;
+    assert_eq!((saved.lines().count(), std::fs::read_dir(&folder).unwrap().count()), (2, 2));
+    assert!(served.good("host certificates n1").await.contains("Clear as NIST SP 800-88"));
     served.end().await;
 }

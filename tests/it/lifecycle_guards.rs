@@ -426,6 +426,7 @@ fn a_boot_relieves_a_host_whose_task_was_given_up_and_no_other() {
     let working = raised(go(&go(&used(), &heard()), &Event::Restart), IssueKind::Overdue);
     assert_eq!(word(&verdict_powered(&working, &heard(), 1)), "= noted", "the controller has not said that it is done");
     check(1, heard(), &raised(go(&used(), &heard()), IssueKind::BootLoop), "= noted");
+    check(1, heard(), &with(waiting, |host| host.overdue = true), "= noted");
 }
 
 #[test]

@@ -179,6 +179,45 @@ async fn too_often_is_429_and_a_store_that_cannot_say_503_with_a_time_to_come_ag
     }
 }
 
+/// What the daemon at this address says of itself, once it says it.
+async fn metrics_say(address: std::net::SocketAddr, part: &str) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut pause = tokio::time::interval(std::time::Duration::from_millis(50));
+    let said = async {
+        loop {
+            pause.tick().await;
+            let Ok(mut stream) = tokio::net::TcpStream::connect(address).await else { continue };
+            let mut text = String::new();
+            let ask = b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+            if stream.write_all(ask).await.is_ok() && stream.read_to_string(&mut text).await.is_ok() && text.contains(part) {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), said).await.unwrap_or_else(|_| panic!("{part} was never said"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_daemon_sees_an_image_come_break_and_come_again() {
+    let lab = Lab::new().await;
+    let mut config = lab.config.clone();
+    lab.house.store.close().await.unwrap();
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    config.admin.listen = address;
+    config.boot.listen = "127.0.0.1:0".parse().unwrap();
+    config.tftp.listen = "127.0.0.1:0".parse().unwrap();
+    let stop = tokio_util::sync::CancellationToken::new();
+    let daemon = tokio::spawn(bootwright::serve::run_until(config.clone(), stop.clone()));
+    metrics_say(address, "bootwright_live_image_ready 0").await;
+    put_live_image(&config.live(), "1");
+    metrics_say(address, "bootwright_live_image_ready 1").await;
+    fs::write(config.live().join("initrd"), "half").unwrap();
+    metrics_say(address, "bootwright_live_image_ready 0").await;
+    metrics_say(address, "bootwright_warnings_total 1").await;
+    stop.cancel();
+    daemon.await.unwrap().unwrap();
+}
+
 fn golden(name: &str) -> String {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/agent").join(format!("{name}.json"));
     fs::read_to_string(&path).unwrap_or_else(|fault| panic!("{}: {fault}", path.display()))

@@ -1,4 +1,6 @@
 //! Rules over a machine of two disks: which hold, what they give and what stays.
+//!
+//! A condition is tried twice: on that machine, and as it is checked when somebody writes it.
 
 use serde_json::json;
 use uuid::Uuid;

@@ -1,4 +1,6 @@
 //! Reports as the agent sends them, changed in one place each, and the sentences that come of it.
+//!
+//! Sentences are compared whole: people read them in issues and the journal.
 
 use serde_json::{Value, json};
 use uuid::Uuid;

@@ -9,7 +9,7 @@
 
 use super::step::{Move, Row, Step, no, same};
 use super::{Event, Health, Stay, power, times};
-use crate::model::{Administrative, Availability as A, Host, IssueKind, PowerState, TaskKind, Timestamp};
+use crate::model::{Administrative, Availability as A, Host, PowerState, TaskKind, Timestamp};
 
 /// A contact that changes nothing else is written down once in so many seconds: each write is a journal entry.
 const CONTACT_SECS: u64 = 60;
@@ -64,7 +64,7 @@ fn contact(s: &Step<'_>, tested: bool, booted: bool) -> Row {
     let silent = matches!(s.host.operational.availability, A::Offline | A::PoweredOff | A::NotInstalled);
     let tested = tested || s.host.operational.health_at.is_some();
     let ends = power::ends_by_contact(s, booted);
-    let late = booted && s.host.task.is_none() && s.host.issues.iter().any(|issue| issue.kind == IssueKind::Overdue);
+    let late = booted && s.host.task.is_none() && power::may_relieve(s.host);
     let fresh = s.host.operational.last_contact.is_some_and(|at| times::after(at, CONTACT_SECS) > s.now());
     let step = match (silent, unlocked(s), tested) {
         (true, false, _) => become_(s, "O1", A::Online, "heard: online"),

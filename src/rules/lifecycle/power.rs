@@ -53,10 +53,15 @@ fn by_hand(s: &Step<'_>, kind: TaskKind) -> &'static str {
 
 /// No clock of the host is overdue any more, so the issue goes.
 pub(super) fn relieve(host: &mut Host) {
-    let overdue = host.overdue || host.build.as_ref().is_some_and(|build| build.overdue);
-    if !overdue {
+    if may_relieve(host) {
         host.settle(IssueKind::Overdue);
     }
+}
+
+/// Whether the issue is there although neither state nor build is overdue.
+pub(super) fn may_relieve(host: &Host) -> bool {
+    let overdue = host.overdue || host.build.as_ref().is_some_and(|build| build.overdue);
+    !overdue && host.issues.iter().any(|issue| issue.kind == IssueKind::Overdue)
 }
 
 /// Whether being heard ends the power task that is open, without a controller to say so. A restart wants a boot to be seen.

@@ -149,15 +149,23 @@ impl<'a> Talk<'a> {
             .header("Authorization", format!("Bearer {}", self.token.reveal()))
             .header("Content-Type", "application/json")
             .send(&body[..]);
-        let mut answer = sent.map_err(|error| No::Later { why: error.to_string(), after: None })?;
+        let mut answer = sent.map_err(|error| No::Later { why: why(&error, whole), after: None })?;
         let status = answer.status();
         let after = retry_after(&answer);
         let text = match answer.body_mut().with_config().limit(MOST).read_to_string() {
             Ok(text) => text,
             // The connection broke in the middle: whether the server took it is open, so the same is said again.
-            Err(error) => return Err(No::Later { why: error.to_string(), after }),
+            Err(error) => return Err(No::Later { why: why(&error, whole), after }),
         };
         read(status, after, &text)
+    }
+}
+
+fn why(error: &ureq::Error, whole: Duration) -> String {
+    match error {
+        ureq::Error::Timeout(ureq::Timeout::Global) => format!("no answer within {} s", whole.as_secs()),
+        ureq::Error::Timeout(_) => format!("no connection within {} s", CONNECT.as_secs()),
+        other => other.to_string(),
     }
 }
 

@@ -68,7 +68,8 @@ enum State {
     Late(Duration),
 }
 
-/// Runs all collectors; `partly` gets what is known when the quick ones are through, `step` the names of those that still look.
+/// Runs all collectors; `partly` gets what is known when the quick ones are through, `step` the names
+/// of the slow ones that still look once the quick ones are through, before that none.
 pub fn collect(
     machine: &Arc<dyn Machine>,
     looks: Vec<Look>,
@@ -92,12 +93,13 @@ pub fn collect(
     let mut told = false;
     loop {
         let open: Vec<usize> = (0..order.len()).filter(|at| matches!(states[*at], State::Looking)).collect();
-        if !told && !open.iter().any(|at| order[*at].2) && !open.is_empty() {
+        let is_quick_over = !open.iter().any(|at| order[*at].2);
+        let Some(next) = open.iter().map(|at| order[*at].1).min() else { break };
+        if is_quick_over && !told {
             told = true;
             partly(assemble(&order, &states, boot));
         }
-        let Some(next) = open.iter().map(|at| order[*at].1).min() else { break };
-        step(&open.iter().map(|at| order[*at].0).collect::<Vec<_>>());
+        step(&open.iter().filter(|_| is_quick_over).map(|at| order[*at].0).collect::<Vec<_>>());
         let since = machine.uptime().saturating_sub(began);
         match hear.recv_timeout(next.saturating_sub(since)) {
             Ok((at, found, now)) => states[at] = State::Done(found, now.saturating_sub(began)),

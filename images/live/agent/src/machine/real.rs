@@ -9,7 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::system::{RebootCommand, reboot};
+use rustix::{
+    rand::GetRandomFlags,
+    system::{RebootCommand, reboot},
+};
 
 use super::{Ask, Bell, Machine, NoRun, Said, Switch, run};
 use crate::contract::Timestamp;
@@ -72,8 +75,17 @@ impl Machine for Real {
     }
 
     fn chance(&self, bytes: &mut [u8]) {
-        let drawn = getrandom::fill(bytes);
-        assert!(drawn.is_ok(), "the kernel gives no random bytes");
+        // The system call and nothing else: minutes after power-on the kernel may have too little chance, and only a caller that waits in
+        // `getrandom` makes it gather some (Linux 5.4). Whoever polls /dev/random instead, as a static program does by way of the
+        // getrandom crate, waits for ever on a machine without RDRAND.
+        let mut open = bytes;
+        while !open.is_empty() {
+            match rustix::rand::getrandom(&mut *open, GetRandomFlags::empty()) {
+                Ok(drawn) => open = &mut std::mem::take(&mut open)[drawn..],
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => panic!("the kernel gives no random bytes: {error}"),
+            }
+        }
     }
 
     fn pause(&self, how_long: Duration) {

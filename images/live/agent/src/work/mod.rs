@@ -93,10 +93,11 @@ pub fn live(machine: &Arc<dyn Machine>, console: &Console, hands: Hands) -> u8 {
     }
 }
 
-/// What the image calls itself.
+/// What the image calls itself: the marker is JSON with a `version`.
 fn image(machine: &dyn Machine) -> String {
-    let text = machine.word("/etc/bootwright-release").unwrap_or_default();
-    text.lines().find_map(|line| line.strip_prefix("IMAGE=")).map(|version| version.trim_matches(['"', '\'']).to_owned()).unwrap_or_default()
+    let marker = machine.word(gate::MARKER).unwrap_or_default();
+    let marker: serde_json::Value = serde_json::from_str(&marker).unwrap_or_default();
+    marker.get("version").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
 }
 
 impl Work<'_> {
@@ -158,7 +159,7 @@ impl Work<'_> {
         let watch = Watch::new();
         let facts = self.with_heartbeats(reply.heartbeat_secs, &watch, || {
             let looks = facts::all(self.hands.disks, self.cmdline.mac);
-            let step = |open: &[&str]| watch.say(|progress| progress.step = format!("collecting: {}", open.join(", ")));
+            let step = |open: &[&str]| watch.say(|progress| progress.step = collecting(open));
             let mut partly = |facts| self.partial(&watch, facts);
             facts::collect(&self.machine, looks, self.cmdline.mac, &step, &mut partly)
         });
@@ -252,6 +253,11 @@ impl Work<'_> {
     fn sealed(&self, content: Content) -> Report {
         Report { protocol: PROTOCOL, session: self.cmdline.session.clone(), report_id: hex_of_chance(&*self.machine, 16), content }
     }
+}
+
+/// The quick ones are gone before anybody could read their names.
+fn collecting(open: &[&str]) -> String {
+    if open.is_empty() { "collecting".to_owned() } else { format!("collecting: {}", open.join(", ")) }
 }
 
 fn kind(content: &Content) -> &'static str {
