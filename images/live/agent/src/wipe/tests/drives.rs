@@ -1,4 +1,6 @@
 //! Drives that erase themselves: the orders they get, what they answer, and what is done when they do not.
+//!
+//! Tools are recorded words; what a drive does to its bytes is played by the shelf.
 
 use std::sync::{
     Arc,

@@ -1,4 +1,6 @@
 //! What stops the whole before any disk is touched: each reason once, and the bytes of all disks afterwards as before.
+//!
+//! A refusal that comes too late would show as one changed byte.
 
 use std::sync::Arc;
 

@@ -1,4 +1,6 @@
 //! What becomes of disks that are erased, or that do not let themselves be erased.
+//!
+//! The disks lie, break and disappear here as real ones do; no device of this computer is opened.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
