@@ -1,4 +1,5 @@
 //! Drives that erase themselves: the orders they get, what they answer, and what is done when they do not.
+//!
 //! The drives here are scripts of answers; what they erase are bytes on the shelf.
 
 use std::sync::{

@@ -1,4 +1,5 @@
 //! What becomes of disks that are erased, or that do not let themselves be erased.
+//!
 //! Verification is judged by the bytes and by what the result says of them.
 
 use std::{sync::atomic::Ordering, time::Duration};
