@@ -1,6 +1,6 @@
 //! What stops the whole before any disk is touched: each reason once, and the bytes of all disks afterwards as before.
 //!
-//! A refusal that comes too late would show as one changed byte.
+//! Each plan is right but for one thing, so that the reason is that one.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! What becomes of disks that are erased, or that do not let themselves be erased.
 //!
-//! The disks lie, break and disappear here as real ones do; no device of this computer is opened.
+//! Verification is judged by the bytes and by what the result says of them.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
