@@ -1,4 +1,6 @@
 //! One live image in the storm: script, hello, some facts, all facts, heartbeats. It speaks as the agent does and waits as little as it may.
+//!
+//! Its facts are as large as a real server's; what the server answers is believed only where the protocol allows it.
 
 use std::{
     net::{Ipv4Addr, SocketAddrV4},

@@ -159,10 +159,10 @@ impl World {
     fn new(draw: &mut Draw, journaled: bool) -> Self {
         let mut hosts = Vec::with_capacity(HOSTS);
         let mut tokens = Vec::new();
-        for index in 0..HOSTS {
+        for (index, name) in NAMES.iter().enumerate() {
             let mut host = draw.pick(&STARTS);
             host.id = HostId(uuid::Uuid::from_u128(7 + index as u128));
-            host.name = NAMES[index].parse().unwrap();
+            host.name = name.parse().unwrap();
             tokens.extend(host.build.as_ref().map(|build| (index, Token::Build(build.id))));
             tokens.extend(host.live.as_ref().map(|run| (index, Token::Run(run.id))));
             hosts.push(host);

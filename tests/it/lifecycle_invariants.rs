@@ -27,7 +27,10 @@ pub struct Step<'a> {
 /// Whether it was put to the test; or what broke.
 pub type Checked = Result<bool, &'static str>;
 
-pub const INVARIANTS: [(&str, fn(&Step<'_>) -> Checked); 13] = [
+/// A check and what it is called.
+pub type Invariant = (&'static str, fn(&Step<'_>) -> Checked);
+
+pub const INVARIANTS: [Invariant; 13] = [
     ("1: a wipe needs cleaning, token, session and plan", a_wipe_needs_everything),
     ("2: available is clean, without build and task", available_is_a_promise),
     ("3: nothing doubtful becomes used", nothing_doubtful_becomes_used),

@@ -38,12 +38,12 @@ held() {
     says "$script" 'HELD' && silent "$script" '^ *(sanboot|exit|kernel|boot)'
 }
 
-# unsigned FILE OFFSET… - nothing on this computer finds a signature there
+# unsigned FILE SECTOR… - nothing on this computer finds a signature there
 unsigned() {
     local file=$1 at said; shift
     said=$(wipefs -n "$file"); [ -z "$said" ] || { echo "$said" >&2; return 1; }
     for at in "$@"; do
-        said=$(blkid -p -O "$at" "$file") && { echo "at $at: $said" >&2; return 1; }
+        said=$(blkid -p -O $((at * 512)) "$file") && { echo "at $at: $said" >&2; return 1; }
     done
     return 0
 }

@@ -48,20 +48,23 @@ impl Lab {
             draft.host.facts = Some(Box::new(facts()));
             draft.host.facts_at = Some(lab.house.now());
             draft.note(What::Edited { fields: vec!["facts".into()] }, "for the test");
-            Ok(draft.event(&Event::Adopt { confirm: Some("n1".into()) }).map(drop).unwrap())
+            draft.event(&Event::Adopt { confirm: Some("n1".into()) }).map(drop).unwrap();
+            Ok(())
         })
         .await
         .unwrap();
         lab.draft(&ada(), |draft| {
             let plan = lab.house.plan_of(&draft.host, &WipeWish::default()).unwrap();
             let live = lab.house.new_live(Some(Box::new(plan.clone())), Some(wipe::deadlines(&plan)));
-            Ok(draft.event(&Event::Release { then: Then::Available, confirm: Some("n1".into()), live }).map(drop).unwrap())
+            draft.event(&Event::Release { then: Then::Available, confirm: Some("n1".into()), live }).map(drop).unwrap();
+            Ok(())
         })
         .await
         .unwrap();
         lab.draft(&Actor::Host { mac: None, proven: true }, |draft| {
             let crew = crate::model::Crew { agent: "0.1.0".into(), image: "image-1".into() };
-            Ok(draft.event(&Event::AgentHello { token_ok: true, session: crate::model::SessionId(1), crew }).map(drop).unwrap())
+            draft.event(&Event::AgentHello { token_ok: true, session: crate::model::SessionId(1), crew }).map(drop).unwrap();
+            Ok(())
         })
         .await
         .unwrap();
@@ -197,7 +200,8 @@ async fn certificates_outlive_pruning_and_the_record() {
     let (id, papers) = (lab.host().id, lab.papers().await);
     lab.draft(&ada(), |draft| {
         let unavailable = draft.event(&Event::MarkUnavailable);
-        Ok(unavailable.map(drop).unwrap())
+        unavailable.map(drop).unwrap();
+        Ok(())
     })
     .await
     .unwrap();

@@ -23,17 +23,22 @@ pub struct Health {
 #[derive(Debug, Clone, clap::Subcommand)]
 enum Found {
     /// Every test passed
+    #[command(after_help = "Example: bootwright host health n1 passed")]
     Passed,
     /// Something failed that the service can live without
+    #[command(after_help = "Example: bootwright host health n1 degraded")]
     Degraded,
     /// Something failed that it cannot live without
+    #[command(after_help = "Example: bootwright host health n1 failed")]
     Failed,
     /// So many heartbeats in a row did not come
+    #[command(after_help = "Example: bootwright host health n1 missed 6")]
     Missed {
         /// How many
         count: u32,
     },
     /// Nothing was heard of it
+    #[command(after_help = "Example: bootwright host health n1 lost 600")]
     Lost {
         /// For so many seconds
         quiet_secs: u64,

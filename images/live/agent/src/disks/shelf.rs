@@ -93,7 +93,8 @@ impl Shelf {
             seed.to_be_bytes()[0]
         };
         let block: Vec<u8> = (0..1 << 15).map(|_| noise()).collect();
-        let bytes: Vec<u8> = block.iter().copied().cycle().take(size).collect();
+        let mut bytes = block.repeat(size / block.len() + 1);
+        bytes.truncate(size);
         let platter = Platter { number: format!("8:{number}"), path: path.clone(), bytes, ..Platter::default() };
         for (file, text) in
             [("size", (size / 512).to_string()), ("dev", platter.number.clone()), ("ro", "0".to_owned()), ("removable", "0".to_owned())]

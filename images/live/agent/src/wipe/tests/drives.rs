@@ -1,4 +1,6 @@
 //! Drives that erase themselves: the orders they get, what they answer, and what is done when they do not.
+//!
+//! The drives here are scripts of answers; what they erase are bytes on the shelf.
 
 use std::sync::{
     Arc,
@@ -127,6 +129,17 @@ fn a_namespace_that_is_left_alone_forbids_what_would_reach_it() {
     }
 }
 
+#[test]
+fn a_controller_that_says_nothing_may_reach_all_its_namespaces() {
+    let mut shelf = sanitising(1, true);
+    shelf.nvme(1, 2, "0025385b01419999", SIZE);
+    shelf.tool("nvme id-ctrl", |_, _| fails(1, "NVMe status: Internal Error"));
+    shelf.tool("nvme format", |shelf, _| says("").also(|| shelf.erase("nvme1n1", 0)));
+    let (result, shelf) = only(shelf, &[NvmeFormatUserData]);
+    assert!(result.error.unwrap().contains("it would also erase nvme1n2"));
+    assert!(!shelf.was_asked("nvme format"));
+}
+
 /// What `hdparm -I` says of a disk with these states.
 fn identify(enabled: bool, locked: bool, frozen: bool) -> String {
     let line = |is: bool, what: &str| if is { format!("\t\t{what}\n") } else { format!("\tnot\t{what}\n") };
@@ -172,6 +185,15 @@ fn a_failed_security_erase_takes_the_password_off_and_the_next_method_runs() {
     let (result, shelf) = only(with_security(false, false, false), &[AtaSecurityEraseEnhanced, Overwrite]);
     assert_eq!((result.ok, result.method, result.attempts[0].exit_code), (true, Some(Overwrite), Some(5)));
     assert!(shelf.was_asked("hdparm --user-master u --security-unlock") && shelf.was_asked("hdparm --user-master u --security-disable"));
+}
+
+#[test]
+fn a_security_erase_that_leaves_its_password_did_not_happen() {
+    let mut shelf = with_security(true, false, false);
+    shelf.tool("hdparm --user-master u --security-erase-enhanced", |shelf, _| says("").also(|| shelf.erase("sda", 0)));
+    let (result, shelf) = only(shelf, &[AtaSecurityEraseEnhanced]);
+    assert!(result.error.unwrap().contains("its password is still set"));
+    assert!(shelf.was_asked("hdparm --user-master u --security-disable"));
 }
 
 #[test]

@@ -132,5 +132,5 @@ fn two_disks() -> Shelf {
 }
 
 fn is_zero(bytes: &[u8]) -> bool {
-    bytes.iter().all(|byte| *byte == 0)
+    bytes == vec![0; bytes.len()]
 }

@@ -1,4 +1,6 @@
 //! What stops the whole before any disk is touched: each reason once, and the bytes of all disks afterwards as before.
+//!
+//! Each plan is right but for one thing, so that the reason is that one.
 
 use std::sync::Arc;
 

@@ -1,11 +1,13 @@
 //! What becomes of disks that are erased, or that do not let themselves be erased.
+//!
+//! Verification is judged by the bytes and by what the result says of them.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
 use super::{SIZE, carry_out, carry_out_watched, is_zero, plan, two_disks};
 use crate::{
     contract::EraseMethod::{self, *},
-    disks::shelf::{Faults, Shelf},
+    disks::shelf::{Faults, Shelf, says},
     wipe::Watch,
 };
 
@@ -124,6 +126,36 @@ fn another_disk_under_the_same_name_is_not_written_to() {
 }
 
 #[test]
+fn a_disk_that_was_swapped_after_the_look_is_not_written_to() {
+    let mut shelf = two_disks();
+    let before = shelf.bytes("vda");
+    // The look for what spans is after the match and before the first opening.
+    shelf.tool("wipefs --no-act --json /dev/vdb", |shelf, _| {
+        let path = shelf.disks.lock().unwrap()["vda"].path.clone();
+        shelf.file(&format!("{path}/serial"), "another");
+        says(r#"{"signatures":[]}"#)
+    });
+    let plan = plan(&shelf, &["vda"], &[WriteZeroes, Overwrite]);
+    let (outcome, shelf) = carry_out(shelf, &plan);
+    assert!(outcome.results[0].error.as_ref().unwrap().contains("vda is now another disk (serial:another)"), "{:?}", outcome.results[0].error);
+    assert!(shelf.bytes("vda") == before);
+}
+
+#[test]
+fn a_signature_that_the_last_scan_finds_is_no_success() {
+    let mut shelf = two_disks();
+    shelf.tool("wipefs --no-act --json /dev/vda", |_, ask| match ask.words.len() {
+        3 => says(r#"{"signatures":[{"device":"vda","offset":"0x0","type":"ext4","uuid":"","label":null}]}"#),
+        _ => says(r#"{"signatures":[]}"#),
+    });
+    let plan = plan(&shelf, &["vda"], &[Overwrite]);
+    let (outcome, _) = carry_out(shelf, &plan);
+    let result = &outcome.results[0];
+    assert_eq!((result.ok, result.verification.signatures.join(" ").as_str()), (false, "ext4"));
+    assert!(result.error.as_ref().unwrap().contains("there are still signatures on it: ext4"), "{:?}", result.error);
+}
+
+#[test]
 fn an_abort_in_the_middle_stops_at_the_next_block() {
     let mut shelf = two_disks();
     let watch = std::sync::Arc::new(Watch::new());
@@ -171,7 +203,7 @@ fn a_passed_deadline_ends_the_disk() {
 #[test]
 fn a_partition_whose_signature_stays_is_no_success() {
     let mut shelf = two_disks();
-    shelf.tool("wipefs --all --force /dev/vda2", |_, _| crate::disks::shelf::says(""));
+    shelf.tool("wipefs --all --force /dev/vda2", |_, _| says(""));
     let plan = plan(&shelf, &["vda"], &[MetadataOnly]);
     let (outcome, _) = carry_out(shelf, &plan);
     assert!(outcome.results[0].error.as_ref().unwrap().contains("vda2 still has a signature of ext4"), "{:?}", outcome.results[0].error);
