@@ -9,8 +9,9 @@ use super::{Found, Problem, told};
 use crate::{contract::DiskHealth, machine::Machine};
 
 /// Bits of smartctl's exit code that are states of the disk (3–7) or a command that failed beside others (2); 0 and 1 are failures.
-fn exits_with_an_answer() -> Vec<i32> {
-    (0..256).filter(|code| code & 0b11 == 0).collect()
+/// A USB bridge that smartctl does not know (1) says nothing of the disk behind it, as most sticks do.
+pub fn exits_with_an_answer(transport: &str) -> Vec<i32> {
+    (0..256).filter(|code| code & 0b11 == 0 || (transport == "usb" && *code == 1)).collect()
 }
 
 /// Asks it; errors are problems of the collector `health`.
@@ -19,7 +20,7 @@ pub fn of(machine: &dyn Machine, found: &Found, problems: &mut Vec<Problem>) -> 
     if !asked {
         return None;
     }
-    let said = told(machine, "smartctl", &["-j", "-H", "-A", &found.node()], &exits_with_an_answer());
+    let said = told(machine, "smartctl", &["-j", "-H", "-A", &found.node()], &exits_with_an_answer(&found.disk.transport));
     let read = said.and_then(|text| read(&text).ok_or_else(|| "smartctl says nothing that can be read".to_owned()));
     match read {
         Ok(health) => Some(health).filter(|health| *health != DiskHealth::default()),

@@ -107,6 +107,8 @@ fn health_comes_from_each_kind_of_disk() {
     let other = r#"{"ata_smart_attributes":{"table":[{"id":177,"name":"Unknown_Attribute","value":89}]}}"#;
     assert_eq!(health::read(other).unwrap().wear_percent, None, "another maker's attribute");
     assert_eq!(health::read("smartctl 7.3"), None);
+    let answers = |transport| health::exits_with_an_answer(transport).contains(&1);
+    assert!(answers("usb") && !answers("sata"), "a bridge that smartctl does not know is no failure");
 }
 
 #[test]

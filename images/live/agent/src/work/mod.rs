@@ -27,6 +27,9 @@ use crate::{
 /// The server's own default; until its first reply says another.
 const HEARTBEAT_SECS: u64 = 30;
 
+/// The image's own words, a line each, as its build writes them.
+const RELEASE: &str = "/etc/bootwright-release";
+
 /// What carries out a plan.
 pub type WipeBy = fn(&dyn Machine, &WipePlan, &Watch) -> Outcome;
 
@@ -93,11 +96,10 @@ pub fn live(machine: &Arc<dyn Machine>, console: &Console, hands: Hands) -> u8 {
     }
 }
 
-/// What the image calls itself: the marker is JSON with a `version`.
+/// What the image calls itself: `IMAGE=…` in the file that its build leaves beside the marker.
 fn image(machine: &dyn Machine) -> String {
-    let marker = machine.word(gate::MARKER).unwrap_or_default();
-    let marker: serde_json::Value = serde_json::from_str(&marker).unwrap_or_default();
-    marker.get("version").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+    let text = machine.word(RELEASE).unwrap_or_default();
+    text.lines().find_map(|line| line.strip_prefix("IMAGE=")).unwrap_or_default().to_owned()
 }
 
 impl Work<'_> {

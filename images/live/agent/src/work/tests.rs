@@ -85,7 +85,8 @@ fn live_with(beats: usize, disks: DisksOf, mode: &str, wipe: WipeBy, book: Vec<L
     let recorded = Arc::new(
         Recorded::new()
             .beats(beats)
-            .file(gate::MARKER, "{\"format\":1,\"version\":\"6.1.0-40-amd64-ab12cd34\",\"kernel\":\"6.1.0-40-amd64\"}\n")
+            .file(gate::MARKER, "Bootwright live image\n")
+            .file(RELEASE, "IMAGE=6.1.0-40-amd64-ab12cd34\nKERNEL=6.1.0-40-amd64\n")
             .file("/proc/cmdline", line)
             .symlink("/sys/class/net/eth0/device", "../0000:04:00.0")
             .file("/sys/class/net/eth0/type", "1\n")
