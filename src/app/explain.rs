@@ -95,7 +95,7 @@ impl House {
             },
             network: scene.network.as_ref().map(|network| network.name.to_string()),
             enrolment: Vec::new(),
-            next_deadline: crate::rules::expiry::next_due(&host, &self.times),
+            next_deadline: crate::rules::expiry::next_due(&host, &self.times, self.awake),
         })
     }
 

@@ -44,6 +44,8 @@ pub struct House {
     pub live: Live,
     /// Counters.
     pub metrics: Metrics,
+    /// Since when it has been listening: silence before that says nothing.
+    pub awake: Timestamp,
     /// Deadlines.
     pub times: Times,
     /// How fast each peer asks.

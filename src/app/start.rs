@@ -86,6 +86,7 @@ pub async fn open_in(config: Config, world: Arc<dyn World>) -> Result<House, Sta
         loaders: Loaders::find(&config.paths.loaders),
         live: Live::open(&config),
         metrics: Metrics::new(),
+        awake: world.now(),
         times: Times::default(),
         pace: Mutex::default(),
         store,

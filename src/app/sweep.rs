@@ -16,10 +16,10 @@ impl House {
         let now = self.now();
         let mut next = None;
         for host in self.store.hosts()? {
-            if expiry::next_due(&host, &self.times).is_some_and(|at| at <= now) {
+            if expiry::next_due(&host, &self.times, self.awake).is_some_and(|at| at <= now) {
                 self.sweep_host(&host).await?;
             }
-            let again = self.store.host(host.id)?.and_then(|host| expiry::next_due(&host, &self.times)).filter(|at| *at > now);
+            let again = self.store.host(host.id)?.and_then(|host| expiry::next_due(&host, &self.times, self.awake)).filter(|at| *at > now);
             next = next.into_iter().chain(again).min();
         }
         self.metrics.set_hosts(self.store.hosts()?.iter().map(AsRef::as_ref));
@@ -29,9 +29,9 @@ impl House {
     async fn sweep_host(&self, host: &Host) -> Told<()> {
         let find = |house: &Self| house.find(&host.id.to_string());
         self.draft(&Actor::Server, find, |draft| {
-            for event in expiry::due(&draft.seen, &self.times, self.now()) {
+            for event in expiry::due(&draft.seen, &self.times, self.awake, self.now()) {
                 // What was due may have been settled by what was due before it.
-                if !expiry::due(&draft.host, &self.times, self.now()).contains(&event) {
+                if !expiry::due(&draft.host, &self.times, self.awake, self.now()).contains(&event) {
                     continue;
                 }
                 if let Err(why) = draft.event(&event) {

@@ -9,49 +9,49 @@ use crate::model::{Administrative, Availability, Host, IssueKind, Lifecycle, Tim
 use super::lifecycle::{Event, Times, running, times::after};
 
 /// Everything that has passed by `now`, oldest first. A soft deadline that was reported (`overdue`) is not reported again; the
-/// rest is due until the host changes, so decide each and look again.
-pub fn due(host: &Host, times: &Times, now: Timestamp) -> Vec<Event> {
-    let mut all: Vec<_> = pending(host, times).into_iter().filter(|(at, _)| *at <= now).collect();
+/// rest is due until the host changes, so decide each and look again. `awake`: since when the server has been listening.
+pub fn due(host: &Host, times: &Times, awake: Timestamp, now: Timestamp) -> Vec<Event> {
+    let mut all: Vec<_> = pending(host, times, awake).into_iter().filter(|(at, _)| *at <= now).collect();
     // Stable: of a soft and a hard deadline at the same moment the soft one comes first.
     all.sort_by_key(|(at, _)| *at);
     all.into_iter().map(|(_, event)| event).collect()
 }
 
 /// When something will be due, if ever; in the past if it already is.
-pub fn next_due(host: &Host, times: &Times) -> Option<Timestamp> {
-    pending(host, times).into_iter().map(|(at, _)| at).min()
+pub fn next_due(host: &Host, times: &Times, awake: Timestamp) -> Option<Timestamp> {
+    pending(host, times, awake).into_iter().map(|(at, _)| at).min()
 }
 
-fn pending(host: &Host, times: &Times) -> Vec<(Timestamp, Event)> {
+fn pending(host: &Host, times: &Times, awake: Timestamp) -> Vec<(Timestamp, Event)> {
     let mut all = Vec::new();
     for clock in running(host) {
         all.extend(clock.soft.map(|at| (at, Event::SoftDeadline(clock.clock))));
         all.extend(clock.hard.map(|at| (at, Event::HardDeadline(clock.clock))));
     }
-    all.extend(contact(host, times));
-    all.extend(agent(host, times));
+    all.extend(contact(host, times, awake));
+    all.extend(agent(host, times, awake));
     all.extend(operational(host));
     all.extend(stay(host, times));
     all
 }
 
-/// The last word of the agent of a run that is open.
-fn last_word(host: &Host) -> Option<Timestamp> {
+/// The last word of the agent of a run that is open. A server that was down heard nobody, and calls no silence what it slept through.
+fn last_word(host: &Host, awake: Timestamp) -> Option<Timestamp> {
     let live = host.live.as_ref().filter(|live| live.is_open())?;
-    live.heard_at.or(live.hello_at)
+    live.heard_at.or(live.hello_at).map(|heard| heard.max(awake))
 }
 
 /// An agent that has spoken must go on speaking: it is lost after a while and given up after a longer one. Before its hello the state's
 /// own deadline counts.
-fn agent(host: &Host, times: &Times) -> Option<(Timestamp, Event)> {
-    let heard = last_word(host)?;
+fn agent(host: &Host, times: &Times, awake: Timestamp) -> Option<(Timestamp, Event)> {
+    let heard = last_word(host, awake)?;
     let lost = host.issues.iter().any(|issue| issue.kind == IssueKind::AgentLost);
     Some((after(heard, if lost { times.agent_dead_secs } else { times.agent_lost_secs }), Event::AgentSilent))
 }
 
 /// O2, O7: with the agent the host is lost, unless something else was heard of it since.
-fn contact(host: &Host, times: &Times) -> Option<(Timestamp, Event)> {
-    let heard = last_word(host)?;
+fn contact(host: &Host, times: &Times, awake: Timestamp) -> Option<(Timestamp, Event)> {
+    let heard = last_word(host, awake)?;
     let silent = matches!(host.operational.availability, Availability::Offline | Availability::PoweredOff | Availability::NotInstalled);
     let since = host.operational.last_contact.is_some_and(|at| at > heard);
     (!silent && !since).then(|| (after(heard, times.agent_lost_secs), Event::ContactLost { quiet_secs: times.agent_lost_secs }))
@@ -101,8 +101,8 @@ mod tests {
 
     #[track_caller]
     fn check(host: &Host, secs: i64, want: &[Event]) {
-        assert_eq!(due(host, &Times::default(), at(secs)), want);
-        if let Some(next) = next_due(host, &Times::default()) {
+        assert_eq!(due(host, &Times::default(), at(-1_000_000), at(secs)), want);
+        if let Some(next) = next_due(host, &Times::default(), at(-1_000_000)) {
             assert_eq!(next <= at(secs), !want.is_empty(), "next is {next}");
         }
     }
@@ -165,6 +165,10 @@ mod tests {
         };
         let with = |live| Host { live: Some(live), ..host() };
         check(&with(live(None, None, None)), 10_000, &[]);
+        // A server that was down until second 500 waits for the agent's next word from there on.
+        let slept = with(live(Some(at(10)), Some(at(100)), None));
+        assert_eq!(due(&slept, &Times::default(), at(500), at(619)), []);
+        assert_eq!(due(&slept, &Times::default(), at(500), at(620)), [Event::AgentSilent]);
         let silent = with(live(Some(at(10)), Some(at(100)), None));
         check(&silent, 219, &[]);
         check(&silent, 220, &[Event::AgentSilent]);

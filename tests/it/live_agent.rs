@@ -676,6 +676,22 @@ async fn a_restart_at_any_step_of_a_wipe_loses_nothing_and_wipes_nothing_twice()
     }
 }
 
+/// The silence that a daemon slept through is not the agent's.
+#[tokio::test]
+async fn a_wipe_goes_on_though_the_daemon_was_away_for_long() {
+    let lab = cleaning(lab().await).await;
+    let agent = boot(&lab).await;
+    told(agent.hello(&lab).await, Action::Clean);
+    lab.world.pass(600);
+    let lab = lab.restart().await;
+    lab.house.sweep().await.unwrap();
+    assert!(matches!(lab.host().lifecycle, Lifecycle::Cleaning { .. }), "{:?}", lab.host().lifecycle);
+    told(agent.beat(&lab, "erasing").await, Action::Continue);
+    lab.world.pass(301);
+    lab.house.sweep().await.unwrap();
+    wipe_failed(&lab, "nothing heard of the agent");
+}
+
 /// A reset that comes while the daemon is away is still a reset.
 #[tokio::test]
 async fn a_restart_does_not_hide_a_reset_in_the_middle_of_a_wipe() {
