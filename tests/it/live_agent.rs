@@ -407,6 +407,23 @@ async fn a_failed_registration_is_tried_three_times_from_the_network() {
 }
 
 #[tokio::test]
+async fn a_registration_whose_agent_fell_silent_goes_on_at_its_next_power_on() {
+    let lab = lab().await;
+    lab.act("reregister").await;
+    let agent = boot(&lab).await;
+    told(agent.hello(&lab).await, Action::Register);
+    lab.world.pass(301);
+    lab.house.sweep().await.unwrap();
+    assert_eq!((lab.host().lifecycle.clone(), lab.host().attempt), (Lifecycle::UsedRegistering, 2));
+    assert_eq!(code(agent.report(&lab, "f", Content::Facts { facts: facts() }).await), "no_hello");
+    told(agent.beat(&lab, "waiting").await, Action::Reboot);
+    let again = boot(&lab).await;
+    told(again.hello(&lab).await, Action::Register);
+    told(again.report(&lab, "g", Content::Facts { facts: facts() }).await, Action::Reboot);
+    assert_eq!(lab.host().lifecycle, Lifecycle::Used);
+}
+
+#[tokio::test]
 async fn a_report_after_the_deadline_is_noted_and_changes_nothing() {
     let lab = cleaning(lab().await).await;
     let agent = boot(&lab).await;
