@@ -283,6 +283,8 @@ fn maintenance_goes_back_behind_the_gate_it_came_from() {
     assert_eq!(host.lifecycle, Lifecycle::Maintenance { return_to: ReturnTo::Unavailable });
     let unknown = with(maintenance(ReturnTo::Used), |host| host.facts = None);
     check(0, Event::MaintenanceEnd { touched: false, live: register() }, &unknown, "T26 used");
+    let doubted = raised(maintenance(ReturnTo::Available), IssueKind::UuidMismatch);
+    check(0, Event::MaintenanceEnd { touched: false, live: register() }, &doubted, "T26 unavailable");
 }
 
 #[test]
