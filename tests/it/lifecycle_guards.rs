@@ -249,6 +249,8 @@ fn a_disk_that_came_after_the_wipe_is_not_clean() {
     assert_eq!(told(&registering, &["a", "b", "c"], true), ("T3a", DiskState::Clean), "a medium is no disk");
     let waived = with(registering, |host| host.disk_state = DiskState::Waived { by: "ann".into(), why: "lab".into() });
     assert_eq!(told(&waived, &["a", "b", "c"], false), ("T3", DiskState::Unknown));
+    let used = with(used_registering(), |host| host.facts = Some(with_disks(&["a"], false)));
+    assert_eq!(go(&used, &report(with_disks(&["a", "c"], false))).disk_state, DiskState::Dirty, "its user's disks are his as before");
 }
 
 #[test]
