@@ -40,6 +40,12 @@ impl From<String> for Misfit {
 /// [`Misfit`], and nothing may be touched.
 pub fn fit(plan: &WipePlan, found: &[Found]) -> Result<Fitting, Misfit> {
     sound(plan)?;
+    if let Some((one, other)) = same_name(found) {
+        return Err(Misfit::from(format!(
+            "{} and {} are both called {}: nobody can say which is meant",
+            one.disk.name, other.disk.name, one.disk.id
+        )));
+    }
     let mut disks = BTreeMap::new();
     let mut planned = Vec::new();
     for meant in &plan.disks {
@@ -64,6 +70,11 @@ pub fn fit(plan: &WipePlan, found: &[Found]) -> Result<Fitting, Misfit> {
     } else {
         Err(Misfit { text: format!("the disks are not those of the plan: {}", reasons.join("; ")), disks })
     }
+}
+
+/// Two disks with one name: the second would be neither planned nor unexpected.
+fn same_name(found: &[Found]) -> Option<(&Found, &Found)> {
+    found.iter().enumerate().find_map(|(at, one)| Some((one, found[at + 1..].iter().find(|other| other.disk.id == one.disk.id)?)))
 }
 
 /// Whether the plan itself makes sense.

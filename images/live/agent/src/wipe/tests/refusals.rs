@@ -64,6 +64,15 @@ fn a_disk_that_appeared_since_stops_the_whole() {
 }
 
 #[test]
+fn a_disk_with_the_name_of_the_planned_one_stops_the_whole() {
+    let shelf = two_disks();
+    shelf.virtio("vdc", 6, "", SIZE);
+    let plan = plan(&shelf, &["vdc"], &[Overwrite]);
+    shelf.virtio("vdd", 6, "", SIZE);
+    check(shelf, &plan, "vdc and vdd are both called path:");
+}
+
+#[test]
 fn a_stick_that_somebody_plugged_in_does_not_stop_it() {
     let shelf = two_disks();
     let plan = plan(&shelf, &["vda"], &[Overwrite]);
