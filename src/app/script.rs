@@ -67,6 +67,16 @@ impl House {
         })
     }
 
+    /// For a stranger that did not say its serial number where the network names new machines by it: a script that asks once more, with it.
+    /// DHCP carries no serial numbers, so the first question never has one.
+    pub fn serial_question(&self, ask: &ScriptAsk) -> Option<String> {
+        let settings = self.store.settings().ok()?;
+        let network = settings.networks.values().find(|network| network.subnet.contains(&ask.peer))?;
+        let wanted = network.auto_enroll != AutoEnroll::Off && network.naming.as_deref().is_some_and(|pattern| pattern.contains("{serial}"));
+        let asks = wanted && ask.serial.is_none() && matches!(self.identify(ask), Ok(Who::Stranger));
+        asks.then(|| crate::rules::render::serial_script(&retry(&self.config.boot_url(network.server.unwrap_or(ask.server)), ask, ask.session)))
+    }
+
     async fn script_or_failure(&self, ask: &ScriptAsk) -> Told<Script> {
         for attempt in 0..TRIES {
             let who = self.identify(ask)?;

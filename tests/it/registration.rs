@@ -167,6 +167,21 @@ async fn what_contradicts_itself_gets_no_record() {
 }
 
 #[tokio::test]
+async fn a_stranger_is_asked_for_the_serial_number_that_its_name_needs() {
+    let lab = site(json!({ "auto_enroll": "ask", "naming": "srv-{serial}" })).await;
+    let question = |mac: &str, serial: Option<&str>| lab.house.serial_question(&ask(mac, None, serial));
+    let asked = question(CARD, None).unwrap();
+    assert!(asked.contains(&format!("boot.ipxe?mac={CARD}&serial=${{serial:uristring}}")), "{asked}");
+    assert_eq!(question(CARD, Some("8QX12")), None, "it was said");
+    lab.house.script(&ask(CARD, None, None)).await;
+    assert_eq!(question(CARD, None), None, "it is no stranger");
+    for more in [json!({ "auto_enroll": "ask", "naming": "n{number}" }), json!({ "auto_enroll": "off", "naming": "srv-{serial}" })] {
+        network(&lab, more).await;
+        assert_eq!(lab.house.serial_question(&ask(&machine(1), None, None)), None, "nothing is named by it");
+    }
+}
+
+#[tokio::test]
 async fn names_follow_the_network_s_pattern_and_are_nobody_else_s() {
     let lab = site(json!({ "auto_enroll": "ask", "naming": "srv-{serial}" })).await;
     for (number, serial, want) in [(1, Some("8QX 12"), "srv-8qx-12"), (2, Some("8QX-12"), "srv-8qx-12-2"), (3, None, "srv-525401000003")] {

@@ -6,7 +6,7 @@
 use super::step::{Row, Step, is_clean, same};
 use super::{Event, NewLive, Stay, Why, cleaning, operational, times};
 use crate::model::lifecycle::ErrorFrom;
-use crate::model::{Cause, Crew, DiskState, IssueKind, Lifecycle, LiveMode, Progress, SessionId};
+use crate::model::{Cause, Crew, DiskState, Facts, IssueKind, Lifecycle, LiveMode, Progress, SessionId};
 
 /// A run that collects facts must not bring a plan to wipe.
 fn no_plan(row: &'static str, live: &NewLive) -> Result<(), Why> {
@@ -55,7 +55,8 @@ pub(super) fn report(s: &Step<'_>) -> Row {
         return same(Stay::Noted("no facts"));
     };
     let used = s.host.lifecycle == Lifecycle::UsedRegistering;
-    let offer = *auto_available && is_clean(&s.host.disk_state);
+    let unproven = if is_clean(&s.host.disk_state) { unknown_disks(s.host.facts.as_deref(), facts) } else { Vec::new() };
+    let offer = *auto_available && is_clean(&s.host.disk_state) && unproven.is_empty();
     let row = match (used, offer) {
         (true, _) => "T15",
         (false, true) => "T3a",
@@ -73,12 +74,28 @@ pub(super) fn report(s: &Step<'_>) -> Row {
     let mut step = s.by(row).enter(next, text).with(|host| {
         host.facts = Some(facts.clone());
         host.facts_at = Some(s.now());
+        // What came before the whole is in it.
+        if let Some(run) = host.live.as_mut() {
+            run.partial = None;
+        }
     });
+    if !unproven.is_empty() {
+        let text = format!("{} came after the wipe or the waiver: nobody knows what is on the disks any more", unproven.join(", "));
+        step = step.disks(DiskState::Unknown).changed(text);
+    }
     if !changes.is_empty() {
         let text = format!("the hardware differs from the last registration: {}", changes.join("; "));
         step = step.raise(IssueKind::HardwareChanged, text.clone()).changed(text);
     }
     step.go()
+}
+
+/// Disks that were not there when the last facts were taken: no wipe and no waiver is about them. Media that come and go are no disks of
+/// the host.
+fn unknown_disks(before: Option<&Facts>, now: &Facts) -> Vec<String> {
+    let Some(before) = before else { return Vec::new() };
+    let fresh = now.disks.iter().filter(|disk| !disk.removable && !before.disks.iter().any(|known| known.id == disk.id));
+    fresh.map(|disk| format!("disk {}", disk.id)).collect()
 }
 
 /// What is known so far, for the case that it never becomes more.

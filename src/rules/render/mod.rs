@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use crate::model::{Source, Sources, TemplateFault, TemplateOrigin};
 
 pub use filters::NAMES as FILTERS;
-pub use plain::fault_script;
+pub use plain::{fault_script, serial_script};
 
 /// The largest document that a template may render to, bytes.
 pub const OUTPUT_LIMIT_BYTES: usize = 1 << 20;

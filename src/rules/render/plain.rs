@@ -16,6 +16,15 @@ pub fn fault_script(reason: &str, retry: &str, secs: u32) -> String {
     )
 }
 
+/// A valid iPXE script that asks `url` once more, with the serial number that only the machine knows; without it if it has none.
+pub fn serial_script(url: &str) -> String {
+    let url: String = url.chars().filter(char::is_ascii_graphic).collect();
+    format!(
+        "#!ipxe\necho Bootwright names new machines of this network by their serial numbers: asking again with it.\n:again\n\
+         chain --autofree --replace {url}&serial=${{serial:uristring}} ||\nchain --autofree --replace {url}&serial= ||\nsleep 5 ||\ngoto again\n"
+    )
+}
+
 /// A kernel's arguments as they were rendered, unless a value brought something that iPXE would carry out: a `||` or `&&` begins another
 /// command, a `${` that the author did not write is expanded on the machine. iPXE has no quoting, so there is nothing to make of it.
 pub fn kernel_args(written: &str, rendered: &str) -> Result<(), String> {
@@ -38,6 +47,13 @@ mod tests {
         let script = fault_script("ipxe/fault.ipxe:1:2: `x` has no value\n${reboot} ; reboot", "http://192.0.2.1/boot.ipxe?mac=a&s=b", 30);
         assert_eq!(lint::document("ipxe/fault.ipxe", &script), []);
         assert!(script.contains("echo Reason: $ {reboot} ';' reboot\n"), "{script}");
+    }
+
+    #[test]
+    fn a_serial_number_is_asked_for_by_a_valid_script() {
+        let script = serial_script("http://192.0.2.1/boot.ipxe?mac=a\n&s=b");
+        assert_eq!(lint::document("ipxe/fault.ipxe", &script), []);
+        assert!(script.contains("/boot.ipxe?mac=a&s=b&serial=${serial:uristring} ||\n"), "{script}");
     }
 
     #[test]

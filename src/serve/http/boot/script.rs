@@ -26,6 +26,13 @@ pub(super) async fn script(State(boot): State<Boot>, asker: Asker) -> Response {
         peer: asker.peer,
         server: asker.server,
     };
+    // Asked once: whoever has none says so by an empty word.
+    if asker.ipxe
+        && !asker.query.contains_key("serial")
+        && let Some(question) = boot.house.serial_question(&ask)
+    {
+        return spoken(StatusCode::OK, question);
+    }
     let script = boot.house.script(&ask).await;
     let status = if script.not_found { StatusCode::NOT_FOUND } else { StatusCode::OK };
     spoken(status, script.text)
