@@ -12,8 +12,11 @@ use std::{
 use super::{Site, frozen::Fitting};
 use crate::disks::{self, Found, Sign};
 
-/// Signatures of members whose UUID is that of the array or pool that they belong to.
-const SHARED: [&str; 8] = ["linux_raid_member", "ddf_raid_member", "isw_raid_member", "btrfs", "zfs_member", "bcache", "drbd", "ceph_bluestore"];
+/// Signatures of members whose UUID, if they have one, is that of the array or pool that they belong to; beside all that end in [`RAID`].
+const SHARED: [&str; 5] = ["btrfs", "zfs_member", "bcache", "drbd", "ceph_bluestore"];
+
+/// How members of arrays end, those of a board's own firmware (`isw_raid_member` …) too.
+const RAID: &str = "_raid_member";
 
 /// What lies on the planned disks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -119,12 +122,20 @@ fn signs(site: &Site<'_>, found: &[Found]) -> Signs {
 }
 
 fn is_member(sign: &Sign) -> bool {
-    sign.kind == "LVM2_member" || SHARED.contains(&sign.kind.as_str())
+    sign.kind == "LVM2_member" || is_shared(sign)
+}
+
+fn is_shared(sign: &Sign) -> bool {
+    SHARED.contains(&sign.kind.as_str()) || sign.kind.ends_with(RAID)
 }
 
 fn shared(ours: &Signs, others: &Signs) -> Result<(), String> {
-    for mine in ours.signs.iter().filter(|sign| SHARED.contains(&sign.kind.as_str()) && !sign.uuid.is_empty()) {
-        if let Some(other) = others.signs.iter().find(|other| other.kind == mine.kind && other.uuid == mine.uuid) {
+    // Members without a UUID (arrays of a board's firmware) are of one array, for all that can be said.
+    let may_be_one = |mine: &Sign, other: &Sign| {
+        other.kind == mine.kind && (other.uuid == mine.uuid || (mine.kind.ends_with(RAID) && (mine.uuid.is_empty() || other.uuid.is_empty())))
+    };
+    for mine in ours.signs.iter().filter(|sign| is_shared(sign) && (!sign.uuid.is_empty() || sign.kind.ends_with(RAID))) {
+        if let Some(other) = others.signs.iter().find(|other| may_be_one(mine, other)) {
             return Err(format!("{} and {} belong to the same {}, and the plan erases one only", mine.device, other.device, mine.kind));
         }
     }

@@ -127,6 +127,31 @@ fn an_array_over_a_planned_and_another_disk_stops_the_whole() {
 }
 
 #[test]
+fn members_without_a_uuid_count_as_one_array() {
+    for kind in ["isw_raid_member", "nvidia_raid_member"] {
+        let shelf = two_disks();
+        shelf.sign("vda", "vda", kind, "", 4096);
+        let alone = plan(&shelf, &["vda"], &[Overwrite]);
+        let (outcome, _) = carry_out(shelf, &alone);
+        assert!(outcome.results[0].ok, "a member alone spans nothing: {outcome:?}");
+        let shelf = two_disks();
+        shelf.sign("vda", "vda", kind, "", 4096);
+        shelf.sign("vdb", "vdb", kind, "", 4096);
+        let plan = plan(&shelf, &["vda"], &[Overwrite]);
+        check(shelf, &plan, &format!("vda and vdb belong to the same {kind}"));
+    }
+}
+
+#[test]
+fn a_name_that_two_disks_have_stops_the_whole() {
+    let shelf = Shelf::default();
+    shelf.virtio("vda", 4, "", SIZE);
+    let plan = plan(&shelf, &["vda"], &[Overwrite]);
+    shelf.virtio("vdb", 4, "", SIZE);
+    check(shelf, &plan, "path:pci-0000:00:04.0 (vda): more than one disk has this name");
+}
+
+#[test]
 fn an_array_over_planned_disks_only_is_erased() {
     let shelf = two_disks();
     for disk in ["vda", "vdb"] {
