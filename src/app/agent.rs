@@ -31,9 +31,13 @@ const WAITING_CONTACT_SECS: u64 = 3_600;
 const AGENT: Actor = Actor::Host { mac: None, proven: true };
 
 impl House {
-    /// Whether the token is one of a newest run of the live image: nobody else has a byte kept.
-    pub fn is_agent(&self, token: &Token) -> Told<bool> {
-        Ok(self.store.host_by_live(&token.hash())?.is_some())
+    /// What the run of this token is for, before a byte of its agent's body is kept: nobody without one is heard, and none too often.
+    pub fn hears_agent(&self, token: &Token) -> Told<LiveMode> {
+        let host = self.of_agent(token)?;
+        if !self.paces(Key::AgentBody(host.id)) {
+            return Err(Refusal::TooOften.into());
+        }
+        Ok(host.live.as_ref().map_or(LiveMode::Register, |run| run.mode))
     }
 
     /// The agent's first word.

@@ -3,9 +3,15 @@
 //! The reason goes wherever somebody waits for the image: into the boot decision, into a refusal, into the log. Nothing of a broken
 //! image is served, and the one before is not kept either: its files are no longer what they were. What an image is, says the shelf.
 
-use std::{fs, os::unix::fs::MetadataExt as _, path::Path, sync::Arc};
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    path::Path,
+    sync::Arc,
+};
 
 use arc_swap::ArcSwap;
+use nix::fcntl::OFlag;
 use serde_json::{Value, json};
 
 use super::{Fault, House, Refusal, Told, artifact::FetchEnd, draft::Draft, house::Pen, pace::Key, scene::Scene};
@@ -37,14 +43,18 @@ struct Seen {
 
 /// What tells one state of the three files from another without reading them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Stamp([Option<(u64, u64, i64, i64)>; 3]);
+struct Stamp([Option<OfFile>; 3]);
+
+/// Inode, size and the time of the last change, which no copy sets back.
+type OfFile = (u64, u64, i64, i64);
+
+fn stamp(file: &fs::Metadata) -> OfFile {
+    (file.ino(), file.size(), file.ctime(), file.ctime_nsec())
+}
 
 impl Stamp {
     fn of(folder: &Path) -> Self {
-        Self([MANIFEST, KERNEL, INITRD].map(|name| {
-            let file = fs::metadata(folder.join(name)).ok()?;
-            Some((file.ino(), file.size(), file.mtime(), file.mtime_nsec()))
-        }))
+        Self([MANIFEST, KERNEL, INITRD].map(|name| Some(stamp(&fs::metadata(folder.join(name)).ok()?))))
     }
 }
 
@@ -141,16 +151,19 @@ impl House {
     /// Opens `vmlinuz` or `initrd` of the present version.
     pub fn live_file(&self, version: &str, name: &str) -> Told<LiveOpened> {
         let unknown = || Refusal::Unknown { noun: "file of the live image", name: format!("{version}/{name}") };
-        let image = self.live_image().map_err(|_| unknown())?;
-        let LiveFile { path, sha256, size_bytes } = match name {
+        let seen = self.live.now.load();
+        let image = seen.found.as_ref().map_err(|_| unknown())?;
+        let (LiveFile { path, sha256, size_bytes }, known) = match name {
             _ if version != image.version => return Err(unknown().into()),
-            KERNEL => &image.kernel,
-            INITRD => &image.initrd,
+            KERNEL => (&image.kernel, seen.stamp.0[1]),
+            INITRD => (&image.initrd, seen.stamp.0[2]),
             _ => return Err(unknown().into()),
         };
         let fault = |source| Fault::File { path: path.display().to_string(), source };
-        let file = fs::File::open(path).map_err(fault)?;
-        if file.metadata().map_err(fault)?.len() != *size_bytes {
+        // Whatever lies there now must be what was hashed; a pipe must not be waited for.
+        let flags = OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        let file = fs::OpenOptions::new().read(true).custom_flags(flags.bits()).open(path).map_err(fault)?;
+        if Some(stamp(&file.metadata().map_err(fault)?)) != known {
             return Err(fault(std::io::Error::other("it is being replaced; ask again")).into());
         }
         Ok(LiveOpened { file, size_bytes: *size_bytes, sha256: sha256.clone() })

@@ -41,6 +41,8 @@ pub const NOT_ENROLLED: Budget = Budget { burst: 1.0, rate: 1.0 / 60.0 };
 pub const HEARTBEATS: Budget = Budget { burst: 60.0, rate: 1.0 };
 /// Reports of one run: a few in all, and their repetition while the server could not answer.
 pub const FINDINGS: Budget = Budget { burst: 20.0, rate: 0.1 };
+/// Bodies of one run's agent that are read at all: both of the above, and what is malformed.
+pub const BODIES: Budget = Budget { burst: 80.0, rate: 2.0 };
 /// TFTP requests of one peer that are refused and told of; the others are counted.
 pub const REFUSALS: Budget = Budget { burst: 40.0, rate: 2.0 };
 
@@ -67,6 +69,8 @@ pub enum Key {
     Live(HostId),
     /// The live image's agent on this host.
     Agent(HostId),
+    /// Bodies that agent sends.
+    AgentBody(HostId),
     /// What that agent found.
     Findings(HostId),
 }
@@ -83,6 +87,7 @@ impl Key {
             Self::NotEnrolled(_) => NOT_ENROLLED,
             Self::File(..) | Self::Live(_) => FILES,
             Self::Agent(_) => HEARTBEATS,
+            Self::AgentBody(_) => BODIES,
             Self::Findings(_) => FINDINGS,
         }
     }

@@ -4,7 +4,11 @@
 
 use std::io::{self, IsTerminal as _, Write};
 
-use super::{client::Reply, fault::Fault, table::Table};
+use super::{
+    client::Reply,
+    fault::Fault,
+    table::{Table, printable},
+};
 
 /// The output of one command.
 pub struct Console<'a> {
@@ -28,9 +32,11 @@ impl<'a> Console<'a> {
         work(&mut Console { out: &mut io::stdout().lock(), err: &mut io::stderr(), is_terminal, is_json: false })
     }
 
-    /// One line of the result. A line that nobody reads is not kept back: programs follow us through pipes.
+    /// One line of the result, for people without what a terminal would obey. A line that nobody reads is not kept back: programs follow us
+    /// through pipes.
     pub fn line(&mut self, text: impl std::fmt::Display) -> Result<(), Fault> {
-        writeln!(self.out, "{text}")?;
+        let text = text.to_string();
+        writeln!(self.out, "{}", if self.is_json { text.as_str().into() } else { printable(&text) })?;
         Ok(self.out.flush()?)
     }
 
@@ -55,7 +61,7 @@ impl<'a> Console<'a> {
 
     /// A complaint or a remark that is no result. If nobody takes it there is nobody to tell.
     pub fn remark(&mut self, text: impl std::fmt::Display) {
-        let _nobody_listens = writeln!(self.err, "{text}");
+        let _nobody_listens = writeln!(self.err, "{}", printable(&text.to_string()));
     }
 
     /// The fault of a command, for people and, with `--json`, for programs.
@@ -72,5 +78,31 @@ impl<'a> Console<'a> {
     /// Whether colours are wanted (<https://no-color.org>).
     pub fn is_coloured(&self) -> bool {
         self.is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(is_json: bool, text: &str, want: &str) {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let mut console = Console { is_json, ..Console::plain(&mut out, &mut err) };
+        console.line(text).unwrap();
+        console.remark(text);
+        assert_eq!(String::from_utf8(out).unwrap(), format!("{want}\n"));
+        assert!(!err.contains(&0x1b));
+    }
+
+    #[test]
+    fn what_a_machine_wrote_is_not_obeyed_by_a_terminal() {
+        check(false, "S\u{1b}[2J\u{1b}]0;title\u{7}\u{9b}31mN", "S[2J]0;title31mN");
+        check(false, "serial \u{202e}321\u{2066}", "serial 321");
+        check(false, "two\nlines\tand é", "two\nlines\tand é");
+        check(true, "{\"text\":\"\u{202e}é\"}", "{\"text\":\"\u{202e}é\"}");
+        let mut table = Table::new(["SERIAL"], false);
+        table.row(["S\u{1b}[31mN".to_owned()]);
+        assert_eq!(table.to_string(), "SERIAL\nS[31mN\n");
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! One `match` over everything that can happen, so that a new kind of entry does not compile before it has a label.
 
-use super::table::bytes;
+use super::table::{bytes, printable};
 use crate::model::{Entry, What};
 
 /// What kind of thing happened, short enough for a column.
@@ -32,13 +32,14 @@ pub fn label(what: &What) -> String {
     }
 }
 
-/// What happened, with what the entry's sentence may leave out.
+/// What happened, with what the entry's sentence may leave out; nothing in it that a terminal would obey.
 pub fn text(entry: &Entry) -> String {
-    match &entry.what {
+    let text = match &entry.what {
         What::Transfer { file, sent_bytes, size_bytes, .. } if *size_bytes > 0 => transfer(file, *sent_bytes, *size_bytes),
         What::Certificate { sha256, .. } => format!("{} SHA-256 {sha256}", entry.text),
         _ => entry.text.clone(),
-    }
+    };
+    printable(&text).into_owned()
 }
 
 /// `lab/1/vmlinuz  1.2 of 4.0 MiB, 30 %`.

@@ -2,7 +2,7 @@
 //!
 //! Without a terminal nothing is wrapped or coloured, so that `grep` and `awk` find every row on one line.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use comfy_table::{ContentArrangement, Table as Grid, presets};
 
@@ -28,7 +28,7 @@ impl Table {
     /// One more row.
     pub fn row<const N: usize>(&mut self, cells: [String; N]) {
         // A cell never breaks its row.
-        self.0.add_row(cells.map(|cell| cell.replace(['\n', '\r', '\t'], " ")));
+        self.0.add_row(cells.map(|cell| printable(&cell.replace(['\n', '\r', '\t'], " ")).into_owned()));
     }
 
     /// Whether there is no row.
@@ -41,6 +41,13 @@ impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.lines().try_for_each(|line| writeln!(f, "{}", line.trim_end()))
     }
+}
+
+/// A text without what a terminal would obey, and without marks that turn the order of reading: machines write about themselves, and a
+/// person compares serial numbers with a wipe plan. Ends of lines and tabulators stay.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    let obeyed = |c: char| (c.is_control() && !matches!(c, '\n' | '\t')) || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if text.contains(obeyed) { Cow::Owned(text.replace(obeyed, "")) } else { Cow::Borrowed(text) }
 }
 
 /// What stands in a cell for a thing that is not there.

@@ -48,7 +48,7 @@ pub enum Conflict {
     SeveralHosts {
         /// Them, in the order of the candidates.
         hosts: Vec<HostId>,
-        /// Their names.
+        /// Their names, the first of them.
         names: Vec<String>,
     },
 }
@@ -116,6 +116,9 @@ fn mismatch(host: &Host, recorded: SmbiosUuid, seen: SmbiosUuid) -> Verdict {
     Verdict::Conflict(Conflict::UuidMismatch { host: host.id, name: host.name.to_string(), recorded, seen })
 }
 
+/// Names that a sentence tells.
+const MOST_NAMES: usize = 8;
+
 fn several(cards: &[&Host], boards: &[&Host]) -> Verdict {
     let mut all: Vec<&Host> = Vec::new();
     for host in cards.iter().chain(boards) {
@@ -123,7 +126,10 @@ fn several(cards: &[&Host], boards: &[&Host]) -> Verdict {
             all.push(host);
         }
     }
-    let names = all.iter().map(|host| host.name.to_string()).collect();
+    let mut names: Vec<String> = all.iter().take(MOST_NAMES).map(|host| host.name.to_string()).collect();
+    if all.len() > names.len() {
+        names.push(format!("and {} more", all.len() - names.len()));
+    }
     Verdict::Conflict(Conflict::SeveralHosts { hosts: all.iter().map(|host| host.id).collect(), names })
 }
 

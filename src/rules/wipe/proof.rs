@@ -17,6 +17,9 @@ const fn promised(policy: WipePolicy) -> Category {
     }
 }
 
+/// Reasons that are told of a wipe that failed; the certificates have all of them.
+const MOST_REASONS: usize = 8;
+
 /// What a report comes to. `error` is what stopped the whole.
 pub fn judge(plan: &WipePlan, results: &[DiskResult], error: Option<&str>) -> Wiped {
     let mut wrong: Vec<String> = error
@@ -31,7 +34,15 @@ pub fn judge(plan: &WipePlan, results: &[DiskResult], error: Option<&str>) -> Wi
     for result in results.iter().filter(|result| !plan.disks.iter().any(|disk| disk.id == result.id)) {
         wrong.push(format!("{}: it was reported, and the plan does not name it", result.id));
     }
-    if wrong.is_empty() && !plan.disks.is_empty() { Wiped::All } else { Wiped::Failed { text: wrong.join("; ") } }
+    if wrong.is_empty() && !plan.disks.is_empty() {
+        return Wiped::All;
+    }
+    let more = wrong.len().saturating_sub(MOST_REASONS);
+    wrong.truncate(MOST_REASONS);
+    if more > 0 {
+        wrong.push(format!("and {more} more"));
+    }
+    Wiped::Failed { text: wrong.join("; ") }
 }
 
 /// The one result of a planned disk, if it proves that the disk was wiped.

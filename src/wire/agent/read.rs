@@ -1,7 +1,7 @@
 //! Bodies of the live image's agent, read: a value, or the field that is wrong and why.
 //!
-//! Unknown fields are left alone, because the agent may be newer than we are. Texts that end up in the journal are cut to what a line
-//! holds. Whether what was said is true is not decided here.
+//! Unknown fields are left alone, because the agent may be newer than we are. Whatever is kept is bounded here: texts are cut, lists and
+//! facts that no machine has are refused, because a record lives in memory. Whether what was said is true is not decided here.
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -17,6 +17,14 @@ const FAILURE_CHARS: usize = 2_000;
 const ID_BYTES: usize = 64;
 /// Disks of one machine, at most.
 const MOST_DISKS: usize = 1_024;
+/// Entries of any other list, at most.
+const MOST_ITEMS: usize = 4_096;
+/// Cards that a hello shows, at most.
+const MOST_MACS: usize = 256;
+/// The largest facts, bytes: five hundred disks come to a third of it. They stay in the host's record.
+pub const FACTS_BYTES: usize = 1 << 20;
+/// Tools that a certificate names, at most; each certificate of a report has them all.
+const MOST_TOOLS: usize = 64;
 
 /// What is wrong with a body, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,9 +59,28 @@ fn clip(text: &mut String, chars: usize) {
     }
 }
 
+/// Cuts every text and refuses every list that is longer than any machine needs.
+fn tame(value: &mut Value) -> Result<(), Malformed> {
+    match value {
+        Value::String(text) => clip(text, FAILURE_CHARS),
+        Value::Array(items) if items.len() > MOST_ITEMS => return Err(wrong("", format!("more than {MOST_ITEMS} entries"))),
+        Value::Array(items) => items.iter_mut().try_for_each(tame)?,
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                tame(field).map_err(|Malformed { field, text }| wrong(format!("{name}.{field}").trim_end_matches('.'), text))?;
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+    Ok(())
+}
+
 /// `POST /agent/v1/hello`.
 pub fn hello(body: &[u8]) -> Result<Hello, Malformed> {
     let mut hello: Hello = part(&json(body)?)?;
+    if hello.macs.len() > MOST_MACS {
+        return Err(wrong("macs", format!("more than {MOST_MACS} network cards")));
+    }
     clip(&mut hello.agent, STEP_CHARS);
     clip(&mut hello.image, STEP_CHARS);
     Ok(hello)
@@ -119,37 +146,35 @@ struct Failure {
 
 /// `POST /agent/v1/report`.
 pub fn report(body: &[u8]) -> Result<Report, Malformed> {
-    let value = json(body)?;
+    let mut value = json(body)?;
+    tame(&mut value)?;
     let Head { protocol, session } = part(&value)?;
     let ReportHead { report_id, kind } = part(&value)?;
     if report_id.is_empty() || report_id.len() > ID_BYTES {
         return Err(wrong("report_id", format!("1 to {ID_BYTES} bytes that the agent draws for each report")));
     }
     let content = match kind {
-        Kind::Partial => Content::Partial { facts: part::<Found>(&value)?.facts },
-        Kind::Facts => Content::Facts { facts: part::<Found>(&value)?.facts },
+        Kind::Partial | Kind::Facts if body.len() > FACTS_BYTES => return Err(wrong("facts", format!("more than {FACTS_BYTES} bytes"))),
+        Kind::Partial => Content::Partial { facts: facts(&value)? },
+        Kind::Facts => Content::Facts { facts: facts(&value)? },
         Kind::Wipe => wipe(part(&value)?)?,
-        Kind::Failed => {
-            let mut text = part::<Failure>(&value)?.text;
-            clip(&mut text, FAILURE_CHARS);
-            Content::Failed { text }
-        }
+        Kind::Failed => Content::Failed { text: part::<Failure>(&value)?.text },
     };
     Ok(Report { protocol, session, report_id, content })
 }
 
+fn facts(value: &Value) -> Result<Box<Facts>, Malformed> {
+    let facts = part::<Found>(value)?.facts;
+    if facts.disks.len() > MOST_DISKS { Err(wrong("facts.disks", format!("more than {MOST_DISKS} disks"))) } else { Ok(facts) }
+}
+
 fn wipe(wiped: Wiped) -> Result<Content, Malformed> {
-    let Wiped { plan_hash, mut results, tools, mut error } = wiped;
+    let Wiped { plan_hash, results, mut tools, error } = wiped;
     if results.len() > MOST_DISKS {
         return Err(wrong("results", format!("more than {MOST_DISKS} disks")));
     }
-    if let Some(text) = &mut error {
-        clip(text, FAILURE_CHARS);
-    }
-    // One failed disk's reason becomes a part of the host's: it stands in lists and on the machine's own screen.
-    for text in results.iter_mut().filter_map(|result| result.error.as_mut()) {
-        clip(text, FAILURE_CHARS);
-    }
+    tools.truncate(MOST_TOOLS);
+    tools.iter_mut().for_each(|tool| clip(tool, STEP_CHARS));
     Ok(Content::Wipe { plan_hash, results, tools, error })
 }
 
@@ -188,6 +213,36 @@ mod tests {
         check(r#""report_id":"r","kind":"partial","facts":{"disks":[{"id":"a","name":"sda","size_bytes":-1}]}"#, "facts.disks[0].size_bytes", "");
         check(r#""report_id":"r","kind":"wipe","plan_hash":"h","results":[{"id":"a","ok":1}]"#, "results[0].ok", "invalid type");
         check(r#""report_id":"r","kind":"failed""#, "body", "missing field `text`");
+    }
+
+    #[test]
+    fn what_no_machine_has_is_refused_and_not_kept() {
+        let report_of = |rest: String| format!(r#"{{"protocol":1,"session":"00c0ffee5eed1234","report_id":"r",{rest}}}"#);
+        let many = |one: &str, count: usize| vec![one; count].join(",");
+        let disks = many(r#"{"id":"a","name":"sda","size_bytes":1}"#, MOST_DISKS + 1);
+        check(report, &report_of(format!(r#""kind":"facts","facts":{{"disks":[{disks}]}}"#)), "facts.disks", "more than 1024 disks");
+        let supplies = many("{}", MOST_ITEMS + 1);
+        check(report, &report_of(format!(r#""kind":"partial","facts":{{"power_supplies":[{supplies}]}}"#)), "facts.power_supplies", "more than 4096");
+        let blanks = " ".repeat(FACTS_BYTES);
+        check(report, &report_of(format!(r#""kind":"facts",{blanks}"facts":{{}}"#)), "facts", "more than 1048576 bytes");
+        let macs = many(r#""52:54:00:00:00:01""#, MOST_MACS + 1);
+        let body = format!(r#"{{"protocol":1,"session":"00c0ffee5eed1234","mode":"clean","macs":[{macs}]}}"#);
+        check(hello, &body, "macs", "more than 256");
+    }
+
+    #[test]
+    fn every_text_of_a_report_is_cut() {
+        let long = "x".repeat(100_000);
+        let facts = format!(r#"{{"tpm":"{long}","disks":[{{"id":"a","name":"sda","size_bytes":1,"serial":"{long}"}}]}}"#);
+        let body = format!(r#"{{"protocol":1,"session":"00c0ffee5eed1234","report_id":"r","kind":"facts","facts":{facts}}}"#);
+        let Content::Facts { facts } = report(body.as_bytes()).unwrap().content else { panic!("no facts") };
+        assert_eq!((facts.disks[0].serial.len(), facts.tpm.map(|tpm| tpm.len())), (FAILURE_CHARS, Some(FAILURE_CHARS)));
+        let tools = vec![format!("\"{long}\""); 100].join(",");
+        let body = format!(
+            r#"{{"protocol":1,"session":"00c0ffee5eed1234","report_id":"r","kind":"wipe","plan_hash":"h","results":[],"tools":[{tools}],"error":"{long}"}}"#
+        );
+        let Content::Wipe { tools, error, .. } = report(body.as_bytes()).unwrap().content else { panic!("no wipe") };
+        assert_eq!((tools.len(), tools[0].len(), error.unwrap().len()), (MOST_TOOLS, STEP_CHARS, FAILURE_CHARS));
     }
 
     #[test]

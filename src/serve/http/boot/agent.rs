@@ -3,6 +3,8 @@
 //! The token comes first: without one that opens something not a byte of the body is kept. Every "no" is a [`Denial`] with its stable
 //! code, and what is malformed names its field. The effect of a word is durable before it is answered.
 
+use std::{error::Error, time::Duration};
+
 use axum::{
     Json,
     body::{Body, to_bytes},
@@ -11,6 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
+use http_body_util::LengthLimitError;
 
 use super::{
     Boot,
@@ -18,7 +21,7 @@ use super::{
 };
 use crate::{
     app::{Failure, Refusal, Told},
-    model::Token,
+    model::{LiveMode, Token},
     wire::agent::{
         Denial, Reply,
         read::{self, Malformed},
@@ -27,6 +30,8 @@ use crate::{
 
 /// The largest report: facts of a machine with hundreds of disks are a tenth of it.
 const REPORT_BYTES: usize = 4 << 20;
+/// How long a body may take: nobody holds much of it back for long.
+const BODY_TIME: Duration = Duration::from_secs(60);
 /// The largest hello or heartbeat.
 const WORD_BYTES: usize = 256 << 10;
 
@@ -66,13 +71,20 @@ async fn listen<T>(
         let text = "the run's token is missing: Authorization: Bearer TOKEN, as the kernel's command line has it";
         return Err(deny(StatusCode::UNAUTHORIZED, "unknown_token", text));
     };
-    match boot.house.is_agent(&token) {
-        Ok(true) => {}
-        Ok(false) => return Err(no(&Refusal::Unknown { noun: "token", name: "…".into() }.into())),
+    let most = match boot.house.hears_agent(&token) {
+        // Facts are small; only the results of a wipe, which an operator has ordered, may be large.
+        Ok(LiveMode::Register) => most.min(read::FACTS_BYTES),
+        Ok(LiveMode::Clean) => most,
         Err(failure) => return Err(no(&failure)),
-    }
-    let body: Bytes =
-        to_bytes(body, most).await.map_err(|wrong| deny(StatusCode::PAYLOAD_TOO_LARGE, "too_large", &format!("at most {most} bytes: {wrong}")))?;
+    };
+    let body: Bytes = match tokio::time::timeout(BODY_TIME, to_bytes(body, most)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(wrong)) if wrong.source().is_some_and(<dyn Error>::is::<LengthLimitError>) => {
+            return Err(deny(StatusCode::PAYLOAD_TOO_LARGE, "too_large", &format!("at most {most} bytes: {wrong}")));
+        }
+        // The agent tries again after a 503; what is too large stays so.
+        Ok(Err(_)) | Err(_) => return Err(deny(StatusCode::SERVICE_UNAVAILABLE, "too_slow", "the body did not come in time; send it again")),
+    };
     let said = read(&body).map_err(|malformed| deny(StatusCode::BAD_REQUEST, "malformed", &malformed.to_string()))?;
     Ok((token, said))
 }
