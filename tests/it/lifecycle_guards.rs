@@ -240,7 +240,7 @@ fn a_disk_that_came_after_the_wipe_is_not_clean() {
     let report = |facts| Event::RegisterReport { facts, token_ok: true, complete: true, changes: Vec::new(), auto_available: true };
     let told = |host: &Host, ids: &[&str], removable| {
         let go = go_at(host, &report(with_disks(ids, removable)), 0);
-        assert_eq!(says(&go, "disk c came after the wipe"), ids.contains(&"c") && !removable);
+        assert_eq!(says(&go, "disk c came to the machine since its disks were called"), ids.contains(&"c") && !removable);
         (go.row, go.host.disk_state)
     };
     assert_eq!(told(&registering, &["a", "b"], false), ("T3a", DiskState::Clean));

@@ -120,7 +120,9 @@ fn differences(meant: &crate::contract::PlannedDisk, found: &Found) -> Vec<Strin
 /// A disk that the plan does not know, or that is not the one which it leaves alone.
 fn unexpected(plan: &WipePlan, other: &Found) -> Option<String> {
     let disk = &other.disk;
-    if disk.removable || disk.transport == "usb" {
+    // A hot-plug port calls a built-in disk removable; such a disk is no medium that somebody left in.
+    let fixed = ["nvme", "sata", "ata", "sas", "virtio"].contains(&disk.transport.as_str());
+    if disk.transport == "usb" || (disk.removable && !fixed) {
         return None;
     }
     let says = format!("{} ({}, {} bytes)", disk.id, disk.name, disk.size_bytes);
