@@ -9,7 +9,7 @@ use crate::model::facts::Disk;
 const LOCAL: [&str; 12] = ["", "nvme", "sata", "ata", "ide", "sas", "scsi", "spi", "virtio", "mmc", "xen", "pmem"];
 
 /// Of these, the ones whose disks are no media whatever they say: on a hot-plug port many controllers call a built-in SATA disk removable.
-const FIXED: [&str; 5] = ["nvme", "sata", "ata", "sas", "virtio"];
+const FIXED: [&str; 4] = ["nvme", "sata", "ata", "sas"];
 
 /// Signatures (as `blkid` spells them, in lower case) of storage that several machines share.
 const SHARED: [(&str, &str); 8] = [

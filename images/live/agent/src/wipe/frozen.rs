@@ -121,7 +121,7 @@ fn differences(meant: &crate::contract::PlannedDisk, found: &Found) -> Vec<Strin
 fn unexpected(plan: &WipePlan, other: &Found) -> Option<String> {
     let disk = &other.disk;
     // A hot-plug port calls a built-in disk removable; such a disk is no medium that somebody left in.
-    let fixed = ["nvme", "sata", "ata", "sas", "virtio"].contains(&disk.transport.as_str());
+    let fixed = ["nvme", "sata", "ata", "sas"].contains(&disk.transport.as_str());
     if disk.transport == "usb" || (disk.removable && !fixed) {
         return None;
     }
