@@ -247,6 +247,8 @@ fn a_disk_that_came_after_the_wipe_is_not_clean() {
     assert_eq!(told(&registering, &["b"], false), ("T3a", DiskState::Clean), "one less is no doubt");
     assert_eq!(told(&registering, &["a", "c"], false), ("T3", DiskState::Unknown));
     assert_eq!(told(&registering, &["a", "b", "c"], true), ("T3a", DiskState::Clean), "a medium is no disk");
+    let dirty = with(registering.clone(), |host| host.disk_state = DiskState::Dirty);
+    assert_eq!(go_at(&dirty, &report(with_disks(&["a", "c"], false)), 0).host.disk_state, DiskState::Dirty, "and what is dirty stays it");
     let waived = with(registering, |host| host.disk_state = DiskState::Waived { by: "ann".into(), why: "lab".into() });
     assert_eq!(told(&waived, &["a", "b", "c"], false), ("T3", DiskState::Unknown));
 }
