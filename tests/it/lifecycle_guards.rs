@@ -251,6 +251,8 @@ fn a_disk_that_came_after_the_wipe_is_not_clean() {
     assert_eq!(go_at(&dirty, &report(with_disks(&["a", "c"], false)), 0).host.disk_state, DiskState::Dirty, "and what is dirty stays it");
     let waived = with(registering, |host| host.disk_state = DiskState::Waived { by: "ann".into(), why: "lab".into() });
     assert_eq!(told(&waived, &["a", "b", "c"], false), ("T3", DiskState::Unknown));
+    let used = with(used_registering(), |host| host.facts = Some(with_disks(&["a"], false)));
+    assert_eq!(go(&used, &report(with_disks(&["a", "c"], false))).disk_state, DiskState::Dirty, "its user's disks are his as before");
 }
 
 #[test]

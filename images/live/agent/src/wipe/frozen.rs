@@ -53,10 +53,6 @@ pub fn fit(plan: &WipePlan, found: &[Found]) -> Result<Fitting, Misfit> {
             None => {
                 disks.insert(meant.id.clone(), format!("{} ({}, {} bytes) is not there", meant.id, meant.name, meant.size_bytes));
             }
-            // Without a serial number of its own a disk is named by its place; where two have one place nobody can say which is meant.
-            Some(one) if found.iter().filter(|other| other.disk.id == meant.id).count() > 1 => {
-                disks.insert(meant.id.clone(), format!("{} ({}): more than one disk has this name", meant.id, one.disk.name));
-            }
             Some(found) => {
                 let differences = differences(meant, found);
                 if !differences.is_empty() {
@@ -76,7 +72,8 @@ pub fn fit(plan: &WipePlan, found: &[Found]) -> Result<Fitting, Misfit> {
     }
 }
 
-/// Two disks with one name: the second would be neither planned nor unexpected.
+/// Two disks with one name: the second would be neither planned nor unexpected. Without a serial number of its own a disk is named by its
+/// place, and where two have one place nobody can say which is meant.
 fn same_name(found: &[Found]) -> Option<(&Found, &Found)> {
     found.iter().enumerate().find_map(|(at, one)| Some((one, found[at + 1..].iter().find(|other| other.disk.id == one.disk.id)?)))
 }

@@ -143,15 +143,6 @@ fn members_without_a_uuid_count_as_one_array() {
 }
 
 #[test]
-fn a_name_that_two_disks_have_stops_the_whole() {
-    let shelf = Shelf::default();
-    shelf.virtio("vda", 4, "", SIZE);
-    let plan = plan(&shelf, &["vda"], &[Overwrite]);
-    shelf.virtio("vdb", 4, "", SIZE);
-    check(shelf, &plan, "path:pci-0000:00:04.0 (vda): more than one disk has this name");
-}
-
-#[test]
 fn an_array_over_planned_disks_only_is_erased() {
     let shelf = two_disks();
     for disk in ["vda", "vdb"] {
