@@ -76,3 +76,26 @@ pub fn is_trouble(what: &What) -> bool {
         | What::Settings { .. } => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Actor, Timestamp};
+
+    #[track_caller]
+    fn check(what: What, want: (&str, &str)) {
+        let (at, actor) = (Timestamp::from_second(1_000_000).unwrap(), Actor::Server);
+        let (host, mac, build, session) = (None, None, None, None);
+        let entry = Entry { seq: 1, at, actor, host, mac, build, session, what, text: "said".into(), version: None, patch: None };
+        assert_eq!((label(&entry.what).as_str(), text(&entry).as_str()), want);
+    }
+
+    #[test]
+    fn a_record_comes_from_no_state_and_a_certificate_is_told_with_its_hash() {
+        check(What::Transition { row: "T1".into(), from: "".into(), to: "new".into() }, ("T1 → new", "said"));
+        check(What::Transition { row: "T5".into(), from: "unavailable".into(), to: "available".into() }, ("T5 unavailable → available", "said"));
+        let certificate = |ok| What::Certificate { disk: "serial:A".into(), sha256: "0f3c".into(), ok };
+        check(certificate(true), ("certificate", "said SHA-256 0f3c"));
+        check(certificate(false), ("certificate of a failure", "said SHA-256 0f3c"));
+    }
+}

@@ -28,7 +28,9 @@ pub fn tell(run: &LiveRun, console: &mut Console<'_>) -> Done {
         (Some(crew), Some(heard)) => {
             console.line(format_args!("  agent {} of image {}, last heard {}", crew.agent, crew.image, time(heard)))?;
         }
-        _ if run.is_open() => console.line("  its agent has not spoken yet; start the machine from the network")?,
+        _ if run.is_open() => {
+            console.line("  its agent has not spoken yet; start the machine from the network (one that waits in the live image starts by itself)")?
+        }
         _ => {}
     }
     if let Some(progress) = run.progress.as_ref().filter(|_| run.is_open()) {
