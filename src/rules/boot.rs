@@ -125,7 +125,9 @@ fn recorded(host: &Host, facts: &Facts<'_>) -> Plan {
     if let Lifecycle::Decommissioned { .. } = host.lifecycle {
         return Plan::NoAnswer { why: "it is decommissioned".to_owned() };
     }
-    if let Some(frozen) = &host.holds.frozen {
+    // A frozen host is cleaned only because somebody deleted it (P5); the freeze must not keep its disks from being wiped.
+    let frozen = host.holds.frozen.as_ref().filter(|_| !matches!(host.lifecycle, Lifecycle::Cleaning { .. }));
+    if let Some(frozen) = frozen {
         return Plan::Hold { hold: Hold::Frozen { text: format!("Frozen by {}: {}", frozen.by, frozen.why) } };
     }
     match &host.lifecycle {

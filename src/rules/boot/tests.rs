@@ -131,6 +131,13 @@ fn a_frozen_host_is_held_whatever_it_was_doing() {
 }
 
 #[test]
+fn a_frozen_host_that_is_deleted_is_wiped_all_the_same() {
+    let mut host = Host { lifecycle: Lifecycle::Cleaning { then: Then::Deleted, from: Box::new(Lifecycle::Used) }, ..bare_host() };
+    host.holds.frozen = Some(crate::model::host::Frozen { by: "ann".into(), why: "arrears".into() });
+    decided(&host, |_| {}, "live Clean");
+}
+
+#[test]
 fn an_open_build_installs_until_it_is_built() {
     for stage in Stage::ALL {
         let want = if stage >= Stage::Built { "local exit-1 its build is done" } else { "install" };

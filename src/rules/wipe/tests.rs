@@ -109,6 +109,7 @@ fn foreign_disks_are_left_unless_they_are_named() {
         check(&[nvme("a"), by(transport)], &["f"], &["a", "f"], &[]);
     }
     check(&[nvme("a"), Disk { removable: true, ..virtio("cd") }], &[], &["a"], &[("cd", "removable")]);
+    check(&[nvme("a"), Disk { removable: true, transport: "sata".into(), ..virtio("hotplug") }], &[], &["a", "hotplug"], &[]);
     for signature in ["VMFS", "VMFS_volume_member", "gfs2", "GFS", "ocfs2", "gpfs", "oracleasm", "mpath_member"] {
         let disk = Disk { signatures: vec!["gpt".into(), signature.into()], ..nvme("f") };
         check(&[nvme("a"), disk.clone()], &[], &["a"], &[("f", "other machines")]);

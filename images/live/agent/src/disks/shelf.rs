@@ -104,6 +104,9 @@ impl Shelf {
         self.file(&format!("{path}/queue/rotational"), "0");
         self.file(&format!("{path}/queue/write_zeroes_max_bytes"), "4194304");
         self.disks.lock().unwrap().insert(name.to_owned(), platter);
+        for table in ["/proc/self/mountinfo", "/proc/swaps"] {
+            self.files.lock().unwrap().entry(table.to_owned()).or_default();
+        }
     }
 
     /// A file of `/sys` or `/proc`.

@@ -95,6 +95,9 @@ fn end(site: &Site<'_>, name: &str, path: &str) {
 
 /// Nothing mounted, no swap, no holder.
 fn held(site: &Site<'_>, planned: &[Found], layers: &Layers) -> Result<(), String> {
+    for table in ["/proc/self/mountinfo", "/proc/swaps"] {
+        site.machine.read(table).map_err(|fault| format!("{table}: {fault}; nobody can say what is in use"))?;
+    }
     for disk in planned {
         if let Some(holder) = above(site, &disk.path)?.first() {
             return Err(format!("{} is still held by {holder}", disk.disk.name));

@@ -85,6 +85,26 @@ fn a_stick_that_somebody_plugged_in_does_not_stop_it() {
 }
 
 #[test]
+fn a_disk_on_a_hot_plug_port_is_no_stick() {
+    let shelf = two_disks();
+    let plan = plan(&shelf, &["vda", "vdb"], &[Overwrite]);
+    shelf.sata("sdc", 6, "M", "S3", SIZE);
+    let path = shelf.disks.lock().unwrap()["sdc"].path.clone();
+    shelf.file(&format!("{path}/removable"), "1");
+    check(shelf, &plan, "is there and the plan does not know it");
+}
+
+#[test]
+fn what_is_in_use_must_be_known() {
+    for table in ["/proc/self/mountinfo", "/proc/swaps"] {
+        let shelf = two_disks();
+        let plan = plan(&shelf, &["vda", "vdb"], &[Overwrite]);
+        shelf.drop_below(table);
+        check(shelf, &plan, "nobody can say what is in use");
+    }
+}
+
+#[test]
 fn a_missing_disk_stops_the_whole_and_is_named() {
     let shelf = two_disks();
     let plan = plan(&shelf, &["vda", "vdb"], &[Overwrite]);
