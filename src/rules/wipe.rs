@@ -41,7 +41,7 @@ pub enum NoPlan {
         way: &'static str,
     },
     /// `include` names what is not there.
-    #[error("there is no disk {id:?}; the facts name {have}")]
+    #[error("there is no disk {:?}; the facts name {have}", .id.0)]
     UnknownDisk {
         /// What was named.
         id: DiskId,
@@ -163,6 +163,11 @@ pub fn plan(host: &Host, facts: &Facts, policy: WipePolicy, include: &[DiskId]) 
         return Err(NoPlan::NoDisks { left });
     }
     Ok(WipePlan { version: 1, host: host.id, name: host.name.clone(), policy, facts_at, disks, left, parallel: PARALLEL })
+}
+
+/// Whether a plan erases this disk without being told to: it does not look like somebody else's.
+pub fn is_own(disk: &Disk) -> bool {
+    foreign::why(disk).is_none()
 }
 
 fn planned(disk: &Disk, policy: WipePolicy) -> Result<PlannedDisk, NoPlan> {

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by a panic")]
 
+mod attack_live;
 mod attack_machines;
 mod attack_secrets;
 mod attack_templates;

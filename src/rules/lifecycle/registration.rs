@@ -3,10 +3,12 @@
 //! A registration has no plan to wipe by, so it cannot wipe; a used host registers in a state of its own and always comes back to
 //! where it was.
 
-use super::step::{Row, Step, is_clean, same};
+use super::step::{Row, Step, disk_word, is_clean, same};
 use super::{Event, NewLive, Stay, Why, cleaning, operational, times};
+use crate::model::facts::Disk;
 use crate::model::lifecycle::ErrorFrom;
-use crate::model::{Cause, Crew, DiskState, IssueKind, Lifecycle, LiveMode, Progress, SessionId};
+use crate::model::{Cause, Crew, DiskState, Facts, Host, IssueKind, Lifecycle, LiveMode, Progress, SessionId};
+use crate::rules::wipe;
 
 /// A run that collects facts must not bring a plan to wipe.
 fn no_plan(row: &'static str, live: &NewLive) -> Result<(), Why> {
@@ -55,7 +57,8 @@ pub(super) fn report(s: &Step<'_>) -> Row {
         return same(Stay::Noted("no facts"));
     };
     let used = s.host.lifecycle == Lifecycle::UsedRegistering;
-    let offer = *auto_available && is_clean(&s.host.disk_state);
+    let unwiped = if used { Vec::new() } else { unwiped(s.host, facts) };
+    let offer = *auto_available && is_clean(&s.host.disk_state) && unwiped.is_empty();
     let row = match (used, offer) {
         (true, _) => "T15",
         (false, true) => "T3a",
@@ -73,12 +76,35 @@ pub(super) fn report(s: &Step<'_>) -> Row {
     let mut step = s.by(row).enter(next, text).with(|host| {
         host.facts = Some(facts.clone());
         host.facts_at = Some(s.now());
+        // The whole is there; a record is no place for the same facts twice.
+        if let Some(run) = host.live.as_mut() {
+            run.partial = None;
+        }
     });
+    if !unwiped.is_empty() {
+        let text =
+            format!("{} came to the machine since its disks were called {}: now they are unknown", told(&unwiped), disk_word(&s.host.disk_state));
+        step = step.disks(DiskState::Unknown).changed(text);
+    }
     if !changes.is_empty() {
         let text = format!("the hardware differs from the last registration: {}", changes.join("; "));
         step = step.raise(IssueKind::HardwareChanged, text.clone()).changed(text);
     }
     step.go()
+}
+
+/// Disks that no wipe and no waiver spoke of: of a host whose disks are clean or waived, those that a wipe would erase and that the last
+/// registration did not see as such. A disk that was wiped because it was named (`include`) is among them once more; that costs a wipe, and
+/// the other mistake would hand out somebody's data.
+fn unwiped<'f>(host: &Host, facts: &'f Facts) -> Vec<&'f Disk> {
+    let Some(before) = host.facts.as_ref().filter(|_| is_clean(&host.disk_state)) else { return Vec::new() };
+    let known = |disk: &Disk| before.disks.iter().any(|one| one.id == disk.id && one.size_bytes == disk.size_bytes && wipe::is_own(one));
+    facts.disks.iter().filter(|disk| wipe::is_own(disk) && !known(disk)).collect()
+}
+
+fn told(disks: &[&Disk]) -> String {
+    let ids = disks.iter().take(3).map(|disk| disk.id.to_string()).collect::<Vec<_>>().join(", ");
+    if disks.len() > 3 { format!("{ids} and {} more disks", disks.len() - 3) } else { format!("disk {ids}") }
 }
 
 /// What is known so far, for the case that it never becomes more.
