@@ -23,8 +23,9 @@ use crate::{
     wire::agent::{Action, Content, HEARTBEAT_SECS, Heartbeat, Hello, PROTOCOL, Reply, Report},
 };
 
-/// Whoever waits in the live image is heard for ever: its contact is written down once in so many seconds.
-const WAITING_CONTACT_SECS: u64 = 600;
+/// Whoever waits in the live image is heard for ever, and what is written down of a host is kept as long as the host: its contact is, once
+/// in so many seconds.
+const WAITING_CONTACT_SECS: u64 = 3_600;
 
 /// The agent speaks with its run's token.
 const AGENT: Actor = Actor::Host { mac: None, proven: true };

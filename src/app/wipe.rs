@@ -172,7 +172,9 @@ fn certify(draft: &mut Draft<'_>, paper: &Paper<'_>, disk: &PlannedDisk) {
     let sha256 = sha256_hex(&bytes);
     let ok = certificate.result.ok;
     let why = certificate.result.error.as_deref().filter(|_| !ok).map_or_else(String::new, |why| format!(": {why}"));
-    let text = format!("{} ({}, serial {}): {}{why}", disk.name, disk.model, disk.serial, certificate.statement);
+    // virtual disks often have no model
+    let model = if disk.model.is_empty() { String::new() } else { format!("{}, ", disk.model) };
+    let text = format!("{} ({model}serial {}): {}{why}", disk.name, disk.serial, certificate.statement);
     draft.note(What::Certificate { disk: disk.id.to_string(), sha256: sha256.clone(), ok }, text);
     draft.bodies.push(Body { sha256, bytes });
 }

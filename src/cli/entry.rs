@@ -11,6 +11,7 @@ pub fn label(what: &What) -> String {
         What::Created => "created".to_owned(),
         What::Edited { .. } => "edited".to_owned(),
         What::Deleted => "deleted".to_owned(),
+        What::Transition { row, from, to } if from.is_empty() => format!("{row} → {to}"),
         What::Transition { row, from, to } => format!("{row} {from} → {to}"),
         What::Changed { row, .. } => format!("changed {row}"),
         What::Stage { stage } => stage.word().to_owned(),
@@ -35,6 +36,7 @@ pub fn label(what: &What) -> String {
 pub fn text(entry: &Entry) -> String {
     let text = match &entry.what {
         What::Transfer { file, sent_bytes, size_bytes, .. } if *size_bytes > 0 => transfer(file, *sent_bytes, *size_bytes),
+        What::Certificate { sha256, .. } => format!("{} SHA-256 {sha256}", entry.text),
         _ => entry.text.clone(),
     };
     printable(&text).into_owned()

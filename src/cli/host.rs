@@ -57,7 +57,7 @@ pub enum Host {
         #[arg(long, value_name = "NAME")]
         confirm: String,
     },
-    /// Watch a host's build live
+    /// Watch live what happens to a host: its build, registration or wipe
     #[command(after_help = "Example: bootwright host watch n1 --until local_boot --timeout 3600")]
     Watch(watch::Watch),
     /// Wait until a host is in a state; ends at once where it ends in error

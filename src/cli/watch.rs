@@ -139,6 +139,10 @@ impl Eye<'_, '_, '_> {
         let Some(id) = entry.build.or(self.build.as_ref().map(|build| build.id)).filter(|_| moves) else { return Ok(()) };
         let build = self.client.get(&build::path(&id))?.read::<build::Shown>()?.build;
         if self.build.as_ref().is_none_or(|known| known.id != build.id) {
+            if build.ended_at.is_some() && self.until.is_none() {
+                // What happens to a host bears the name of its last build also long after that: it is no news of the build.
+                return Ok(());
+            }
             self.timeline.start(build.opened_at);
         }
         self.build = Some(build);

@@ -74,6 +74,23 @@ pub enum Lifecycle {
 }
 
 impl Lifecycle {
+    /// Every [`Lifecycle::word`], for filters and labels; the test of the grid holds that none is missing.
+    pub const WORDS: [&'static str; 13] = [
+        "new",
+        "registering",
+        "unavailable",
+        "available",
+        "reserved",
+        "provisioning",
+        "used",
+        "used_registering",
+        "cleaning",
+        "maintenance",
+        "error",
+        "defective",
+        "decommissioned",
+    ];
+
     /// The state's word, as filters and tables use it.
     pub const fn word(&self) -> &'static str {
         match self {

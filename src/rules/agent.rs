@@ -3,6 +3,7 @@
 //! ```text
 //! run open,  its session and mode   →  the lifecycle decides (Take)
 //! run open,  said before            →  the same answer again (Say)
+//! run open, its try given up        →  boot again and try once more (a registration; a wipe is never begun twice)
 //! run ended                         →  by where the host is: wait, reboot, poweroff; abort to whoever may still be at work
 //! another mode, power-on, machine   →  no (Denied); nothing changes
 //! ```
@@ -116,6 +117,8 @@ pub fn hello(host: &Host, mode: LiveMode, session: SessionId, now: Timestamp) ->
 /// A heartbeat of an agent at work counts; one that waits is told what there is to do.
 pub fn heartbeat(host: &Host, session: SessionId, now: Timestamp) -> Verdict {
     match open(host, now) {
+        // It was silent for too long. Denied, it would wait for ever, and every further try would pass with nobody to take it.
+        Ok(run) if run.mode == LiveMode::Register && run.hello_at.is_none() => Verdict::Say(after_report(host)),
         Ok(run) => speaks(run, session).map_or_else(Verdict::No, |()| Verdict::Take),
         Err(Shut::Token) => Verdict::No(Denied::Token),
         Err(Shut::Ended) => Verdict::Say(stop(host, session)),

@@ -78,6 +78,25 @@ fn a_build_that_failed_or_was_cancelled_ends_a_watch_with_1() {
 }
 
 #[test]
+fn a_wipe_is_timed_from_its_own_beginning_although_an_old_build_is_named() {
+    let mut old = build("local_boot", json!({"how": "built"}));
+    old["ended_at"] = OPENED.into();
+    let mut wiping: Value = serde_json::from_str(&host(old.clone())).unwrap();
+    wiping["lifecycle"] = json!({"state": "cleaning", "then": "available", "from": {"state": "used"}});
+    wiping["since"] = "2026-01-01T00:10:00Z".into();
+    let heard = entry(8, "10:13", json!({"kind": "changed", "row": "O1", "text": "heard"}), "heard");
+    let done = entry(9, "10:16", json!({"kind": "transition", "row": "T18", "from": "cleaning", "to": "available"}), "wiped");
+    let daemon = Scripted::new(vec![
+        ("GET /api/v1/hosts/n1", reply(wiping.to_string())),
+        ("GET /api/v1/hosts/01a1fa00-20ec-72b0-ba10-d0ace9e3e23f/journal", reply(r#"{"items":[]}"#)),
+        ("GET /api/v1/events", stream(&[heard, done])),
+        ("GET /api/v1/builds/", reply(old.to_string())),
+    ]);
+    let ran = daemon.run("host watch n1 --timeout 1");
+    assert!(ran.out.contains("  0:13.0   changed O1") && ran.out.contains("  0:16.0   T18"), "{}{}", ran.out, ran.err);
+}
+
+#[test]
 fn a_stream_that_breaks_off_is_taken_up_after_its_last_entry_and_the_time_ends_it() {
     let transfer = |outcome: &str, sent: u64| json!({"kind": "transfer", "file": "lab/1/initrd.gz", "outcome": outcome, "sent_bytes": sent, "size_bytes": 4 << 20});
     let news = [

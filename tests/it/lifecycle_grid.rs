@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeSet, fmt::Write as _, fs, path::Path};
 
-use bootwright::model::{Actor, Role};
+use bootwright::model::{Actor, Lifecycle, Role};
 use bootwright::rules::lifecycle::{Event, Verdict};
 
 use crate::lifecycle_samples::{alice, events, hosts, machine, new, operator, verdict, verdict_by};
@@ -59,31 +59,15 @@ fn long() -> String {
     out
 }
 
-const STATES: [&str; 13] = [
-    "new",
-    "registering",
-    "unavailable",
-    "available",
-    "reserved",
-    "provisioning",
-    "used",
-    "used_registering",
-    "cleaning",
-    "maintenance",
-    "error",
-    "defective",
-    "decommissioned",
-];
-
 /// Every event with every lifecycle, one line an event: the rows that apply.
 fn short() -> String {
     let mut out = include_str!("lifecycle_head.md").to_owned();
-    writeln!(out, "| event | {} |", STATES.join(" | ")).unwrap();
-    writeln!(out, "|{}", "---|".repeat(STATES.len() + 1)).unwrap();
+    writeln!(out, "| event | {} |", Lifecycle::WORDS.join(" | ")).unwrap();
+    writeln!(out, "|{}", "---|".repeat(Lifecycle::WORDS.len() + 1)).unwrap();
     let hosts = hosts();
     for (secs, event) in events() {
         write!(out, "| {} |", label(&event)).unwrap();
-        for word in STATES {
+        for word in Lifecycle::WORDS {
             let mut rows = BTreeSet::new();
             let mut stays = false;
             for (_, host) in hosts.iter().filter(|(_, host)| host.lifecycle.word() == word) {
@@ -130,6 +114,12 @@ fn every_event_in_every_state_decides_as_the_golden_grid_says() {
 #[test]
 fn the_documented_table_is_the_one_that_decides() {
     check("docs/lifecycle.md", &short());
+}
+
+#[test]
+fn the_list_of_words_has_every_state_once() {
+    let words: BTreeSet<&str> = hosts().iter().map(|(_, host)| host.lifecycle.word()).collect();
+    assert_eq!(words, BTreeSet::from(Lifecycle::WORDS));
 }
 
 #[test]

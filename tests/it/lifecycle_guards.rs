@@ -5,8 +5,8 @@
 
 use bootwright::model::lifecycle::Decommission;
 use bootwright::model::{
-    Administrative, Availability, BuildKind, DiskState, Host, IssueKind, Lifecycle, LoopClass, Method, PowerState, ReturnTo, Role, Stage, TaskKind,
-    Then, Used, What,
+    Administrative, Availability, BuildKind, DiskState, Facts, Host, IssueKind, Lifecycle, LoopClass, Method, PowerState, ReturnTo, Role, Stage,
+    TaskKind, Then, Used, What, WipePolicy,
 };
 use bootwright::rules::lifecycle::{Clock, Event, Go, Health, NewBuild, Verdict, Wiped, running};
 
@@ -224,6 +224,52 @@ fn a_first_registration_keeps_what_is_known_of_the_disks() {
     check(0, report(true), &registering, "T3a available");
 }
 
+/// Facts with these disks; the last one's medium can be taken out.
+fn with_disks(ids: &[&str], removable: bool) -> Box<Facts> {
+    let mut facts = facts(1);
+    let disk = |id: &&str| serde_json::from_value(serde_json::json!({ "id": id, "name": "sda", "size_bytes": 1 })).unwrap();
+    facts.disks = ids.iter().map(disk).collect();
+    facts.disks.last_mut().unwrap().removable = removable;
+    facts
+}
+
+#[test]
+fn a_disk_that_came_after_the_wipe_is_not_clean() {
+    let host = with(maintenance(ReturnTo::Available), |host| host.facts = Some(with_disks(&["a", "b"], false)));
+    let registering = go(&go(&host, &Event::MaintenanceEnd { touched: true, live: register() }), &hello(true, 1));
+    let report = |facts| Event::RegisterReport { facts, token_ok: true, complete: true, changes: Vec::new(), auto_available: true };
+    let told = |host: &Host, ids: &[&str], removable| {
+        let go = go_at(host, &report(with_disks(ids, removable)), 0);
+        assert_eq!(says(&go, "disk c came to the machine since its disks were called"), ids.contains(&"c") && !removable);
+        (go.row, go.host.disk_state)
+    };
+    assert_eq!(told(&registering, &["a", "b"], false), ("T3a", DiskState::Clean));
+    assert_eq!(told(&registering, &["b"], false), ("T3a", DiskState::Clean), "one less is no doubt");
+    assert_eq!(told(&registering, &["a", "c"], false), ("T3", DiskState::Unknown));
+    assert_eq!(told(&registering, &["a", "b", "c"], true), ("T3a", DiskState::Clean), "a medium is no disk");
+    let dirty = with(registering.clone(), |host| host.disk_state = DiskState::Dirty);
+    assert_eq!(go_at(&dirty, &report(with_disks(&["a", "c"], false)), 0).host.disk_state, DiskState::Dirty, "and what is dirty stays it");
+    let waived = with(registering, |host| host.disk_state = DiskState::Waived { by: "ann".into(), why: "lab".into() });
+    assert_eq!(told(&waived, &["a", "b", "c"], false), ("T3", DiskState::Unknown));
+    let used = with(used_registering(), |host| host.facts = Some(with_disks(&["a"], false)));
+    assert_eq!(go(&used, &report(with_disks(&["a", "c"], false))).disk_state, DiskState::Dirty, "its user's disks are his as before");
+}
+
+#[test]
+fn the_whole_facts_take_the_place_of_the_first_ones() {
+    let kept = go(&registering(), &Event::RegisterPartial { facts: facts(5), token_ok: true });
+    let report = Event::RegisterReport { facts: facts(1), token_ok: true, complete: true, changes: Vec::new(), auto_available: false };
+    assert_eq!(go(&kept, &report).live.unwrap().partial, None);
+}
+
+#[test]
+fn a_quick_wipe_says_that_it_is_no_sanitisation() {
+    let report = Event::CleanReport { outcome: Wiped::All, results: Vec::new(), token_ok: true, plan_ok: true };
+    let quick = with(erasing(), |host| host.live.as_mut().unwrap().plan.as_mut().unwrap().policy = WipePolicy::Metadata);
+    assert!(says(&go_at(&quick, &report, 0), "NO SANITISATION"));
+    assert!(says(&go_at(&erasing(), &report, 0), "wiped and verified"));
+}
+
 #[test]
 fn an_agent_speaks_for_an_open_run_only() {
     for host in [registering(), used_registering(), cleaning(Then::Available)] {
@@ -283,6 +329,8 @@ fn maintenance_goes_back_behind_the_gate_it_came_from() {
     assert_eq!(host.lifecycle, Lifecycle::Maintenance { return_to: ReturnTo::Unavailable });
     let unknown = with(maintenance(ReturnTo::Used), |host| host.facts = None);
     check(0, Event::MaintenanceEnd { touched: false, live: register() }, &unknown, "T26 used");
+    let doubted = raised(maintenance(ReturnTo::Available), IssueKind::UuidMismatch);
+    check(0, Event::MaintenanceEnd { touched: false, live: register() }, &doubted, "T26 unavailable");
 }
 
 #[test]

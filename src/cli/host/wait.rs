@@ -17,29 +17,12 @@ pub struct Wait {
     /// Name, id or MAC address; need not be recorded yet
     host: String,
     /// The state; may be repeated, then any of them
-    #[arg(long, required = true, value_name = "STATE", value_parser = STATES)]
+    #[arg(long, required = true, value_name = "STATE", value_parser = Lifecycle::WORDS)]
     state: Vec<String>,
     /// Give up after so many seconds
     #[arg(long, default_value_t = 3600, value_name = "SECS")]
     timeout: u64,
 }
-
-/// The words of the lifecycle.
-const STATES: [&str; 13] = [
-    "new",
-    "registering",
-    "unavailable",
-    "available",
-    "reserved",
-    "provisioning",
-    "used",
-    "used_registering",
-    "cleaning",
-    "maintenance",
-    "error",
-    "defective",
-    "decommissioned",
-];
 
 impl Wait {
     /// Waits.
@@ -110,7 +93,7 @@ mod tests {
 
     #[test]
     fn every_state_can_be_waited_for() {
-        let words: Vec<String> = STATES.iter().map(|word| (*word).to_owned()).collect();
+        let words: Vec<String> = Lifecycle::WORDS.map(ToOwned::to_owned).to_vec();
         let wait = Wait { host: "n1".into(), state: words, timeout: 1 };
         let mut host = Host::new(crate::model::HostId(uuid::Uuid::nil()), "n1".parse().unwrap(), Vec::new(), crate::model::Timestamp::UNIX_EPOCH);
         for lifecycle in [Lifecycle::New, Lifecycle::UsedRegistering, Lifecycle::Defective { reason: "r".into(), notes: String::new() }] {

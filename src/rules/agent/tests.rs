@@ -149,10 +149,18 @@ fn an_open_run_takes_the_hello_of_its_mode_and_repeats_itself_to_the_same_power_
 #[test]
 fn a_heartbeat_is_taken_from_the_power_on_that_said_hello() {
     for mode in [LiveMode::Register, LiveMode::Clean] {
-        beats(&open_run(mode, None), A, "no no_hello");
         beats(&open_run(mode, Some(A)), A, "take");
         beats(&open_run(mode, Some(A)), B, "no wrong_session");
     }
+    beats(&open_run(LiveMode::Clean, None), A, "no no_hello");
+}
+
+#[test]
+fn an_agent_whose_try_was_given_up_boots_for_the_next_one() {
+    beats(&open_run(LiveMode::Register, None), A, "say reboot");
+    let used = Host { lifecycle: Lifecycle::UsedRegistering, ..open_run(LiveMode::Register, None) };
+    beats(&used, A, "say reboot");
+    reports(&used, A, "r", &facts(), "no no_hello");
 }
 
 #[test]
@@ -213,7 +221,7 @@ fn a_failed_try_sends_it_to_the_network_once_more_however_often_it_says_so() {
     host.live.as_mut().unwrap().report = Some("r".into());
     reports(&host, A, "r", &failed(), "say reboot");
     reports(&host, A, "another", &failed(), "no no_hello");
-    beats(&host, A, "no no_hello");
+    beats(&host, A, "say reboot");
 }
 
 #[test]

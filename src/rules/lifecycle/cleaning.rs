@@ -6,7 +6,7 @@
 use super::step::{Row, Step, no, same};
 use super::{NewLive, Stay, Why, Wiped};
 use crate::model::lifecycle::{Decommission, ErrorFrom};
-use crate::model::{Cause, DiskResult, DiskState, Host, IssueKind, Lifecycle, LiveMode, Task, TaskKind, Then};
+use crate::model::{Cause, DiskResult, DiskState, Host, IssueKind, Lifecycle, LiveMode, Task, TaskKind, Then, WipePolicy};
 
 /// T17, T23.
 pub(super) fn start(s: &Step<'_>, row: &'static str, then: Then, confirm: Option<&str>, live: &NewLive) -> Row {
@@ -96,6 +96,9 @@ pub(super) fn report(s: &Step<'_>, then: Then, outcome: &Wiped, results: &[DiskR
     }
     let (disks, text) = match outcome {
         Wiped::Failed { text } => return failed_with(s, text, results),
+        Wiped::All if is_quick(s) => {
+            (DiskState::Clean, "every planned disk lost its tables and signatures; NO SANITISATION: data can be read".to_owned())
+        }
         Wiped::All => (DiskState::Clean, "every planned disk was wiped and verified".to_owned()),
         Wiped::Waived { by, why } => {
             (DiskState::Waived { by: by.clone(), why: why.clone() }, format!("not every disk was wiped; {by} vouches for the rest: {why}"))
@@ -112,6 +115,11 @@ pub(super) fn report(s: &Step<'_>, then: Then, outcome: &Wiped, results: &[DiskR
         keep_results(host, results);
     };
     s.by("T18").disks(disks).enter(next, text).with(keep).go()
+}
+
+/// Whether the plan erases no data.
+fn is_quick(s: &Step<'_>) -> bool {
+    s.open_run().and_then(|run| run.plan.as_ref()).is_some_and(|plan| plan.policy == WipePolicy::Metadata)
 }
 
 fn keep_results(host: &mut Host, results: &[DiskResult]) {

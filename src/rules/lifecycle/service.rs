@@ -34,7 +34,8 @@ pub(super) fn maintain_error(s: &Step<'_>, from: ErrorFrom) -> Row {
 pub(super) fn end_maintenance(s: &Step<'_>, return_to: ReturnTo, touched: bool, live: &NewLive) -> Row {
     let (next, register) = match return_to {
         ReturnTo::Used => (Lifecycle::Used, Lifecycle::UsedRegistering),
-        ReturnTo::Available if is_clean(&s.host.disk_state) => (Lifecycle::Available, Lifecycle::Registering),
+        // Not past what T5 and T22 would stop at.
+        ReturnTo::Available if is_clean(&s.host.disk_state) && s.nothing_blocks("T26").is_ok() => (Lifecycle::Available, Lifecycle::Registering),
         ReturnTo::Available | ReturnTo::Unavailable => (Lifecycle::Unavailable, Lifecycle::Registering),
     };
     let unknown = s.host.facts.is_none() && return_to != ReturnTo::Used;

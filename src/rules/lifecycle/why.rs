@@ -120,7 +120,9 @@ pub enum Why {
         why: String,
     },
     /// The disks are neither clean nor waived.
-    #[error("{row}: {event} needs clean disks, these are {disk}; clean them first (T17b, T20, T23), or let an admin waive it")]
+    #[error(
+        "{row}: {event} needs clean disks, these are {disk}; wipe them first (`clean` T17b, `retry-clean` T20, `release` T23), or let an admin `waive` it"
+    )]
     DisksNotClean {
         /// The row.
         row: &'static str,

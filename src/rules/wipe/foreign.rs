@@ -8,6 +8,9 @@ use crate::model::facts::Disk;
 /// Transports of disks inside the machine, as the kernel says; the empty word is a controller that says nothing.
 const LOCAL: [&str; 12] = ["", "nvme", "sata", "ata", "ide", "sas", "scsi", "spi", "virtio", "mmc", "xen", "pmem"];
 
+/// Of these, the ones whose disks are no media whatever they say: on a hot-plug port many controllers call a built-in SATA disk removable.
+const FIXED: [&str; 5] = ["nvme", "sata", "ata", "sas", "virtio"];
+
 /// Signatures (as `blkid` spells them, in lower case) of storage that several machines share.
 const SHARED: [(&str, &str); 8] = [
     ("vmfs", "a VMFS datastore"),
@@ -23,7 +26,7 @@ const SHARED: [(&str, &str); 8] = [
 /// Why this disk looks like somebody else's; `None`: it does not.
 pub(super) fn why(disk: &Disk) -> Option<String> {
     let transport = disk.transport.to_ascii_lowercase();
-    if disk.removable {
+    if disk.removable && !FIXED.contains(&transport.as_str()) {
         return Some("its medium is removable".to_owned());
     }
     if !LOCAL.contains(&transport.as_str()) {

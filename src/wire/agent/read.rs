@@ -250,6 +250,15 @@ mod tests {
         let body = format!(r#"{{"protocol":1,"session":"00c0ffee5eed1234","report_id":"r","kind":"failed","text":"{}"}}"#, "é".repeat(5_000));
         let Content::Failed { text } = report(body.as_bytes()).unwrap().content else { panic!("not a failure") };
         assert_eq!(text.chars().count(), FAILURE_CHARS);
+        let at = "2026-11-20T10:15:00Z";
+        let result = format!(r#"{{"id":"a","ok":false,"started":"{at}","ended":"{at}","error":"{}"}}"#, "é".repeat(5_000));
+        let head = r#""protocol":1,"session":"00c0ffee5eed1234","report_id":"r""#;
+        let Content::Wipe { results, .. } =
+            report(format!(r#"{{{head},"kind":"wipe","plan_hash":"h","results":[{result}]}}"#).as_bytes()).unwrap().content
+        else {
+            panic!("not a wipe")
+        };
+        assert_eq!(results[0].error.as_ref().unwrap().chars().count(), FAILURE_CHARS);
         let body = format!(r#"{{"protocol":1,"session":"00c0ffee5eed1234","step":"{}","percent":300}}"#, "x".repeat(5_000));
         let beat = heartbeat(body.as_bytes()).unwrap();
         assert_eq!((beat.progress.step.len(), beat.progress.percent), (STEP_CHARS, 100));

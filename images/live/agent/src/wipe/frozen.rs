@@ -40,16 +40,18 @@ impl From<String> for Misfit {
 /// [`Misfit`], and nothing may be touched.
 pub fn fit(plan: &WipePlan, found: &[Found]) -> Result<Fitting, Misfit> {
     sound(plan)?;
+    if let Some((one, other)) = same_name(found) {
+        return Err(Misfit::from(format!(
+            "{} and {} are both called {}: nobody can say which is meant",
+            one.disk.name, other.disk.name, one.disk.id
+        )));
+    }
     let mut disks = BTreeMap::new();
     let mut planned = Vec::new();
     for meant in &plan.disks {
         match found.iter().find(|found| found.disk.id == meant.id) {
             None => {
                 disks.insert(meant.id.clone(), format!("{} ({}, {} bytes) is not there", meant.id, meant.name, meant.size_bytes));
-            }
-            // Without a serial number of its own a disk is named by its place; where two have one place nobody can say which is meant.
-            Some(one) if found.iter().filter(|other| other.disk.id == meant.id).count() > 1 => {
-                disks.insert(meant.id.clone(), format!("{} ({}): more than one disk has this name", meant.id, one.disk.name));
             }
             Some(found) => {
                 let differences = differences(meant, found);
@@ -68,6 +70,12 @@ pub fn fit(plan: &WipePlan, found: &[Found]) -> Result<Fitting, Misfit> {
     } else {
         Err(Misfit { text: format!("the disks are not those of the plan: {}", reasons.join("; ")), disks })
     }
+}
+
+/// Two disks with one name: the second would be neither planned nor unexpected. Without a serial number of its own a disk is named by its
+/// place, and where two have one place nobody can say which is meant.
+fn same_name(found: &[Found]) -> Option<(&Found, &Found)> {
+    found.iter().enumerate().find_map(|(at, one)| Some((one, found[at + 1..].iter().find(|other| other.disk.id == one.disk.id)?)))
 }
 
 /// Whether the plan itself makes sense.
@@ -112,7 +120,9 @@ fn differences(meant: &crate::contract::PlannedDisk, found: &Found) -> Vec<Strin
 /// A disk that the plan does not know, or that is not the one which it leaves alone.
 fn unexpected(plan: &WipePlan, other: &Found) -> Option<String> {
     let disk = &other.disk;
-    if disk.removable || disk.transport == "usb" {
+    // A hot-plug port calls a built-in disk removable; such a disk is no medium that somebody left in.
+    let fixed = ["nvme", "sata", "ata", "sas", "virtio"].contains(&disk.transport.as_str());
+    if disk.transport == "usb" || (disk.removable && !fixed) {
         return None;
     }
     let says = format!("{} ({}, {} bytes)", disk.id, disk.name, disk.size_bytes);
