@@ -190,3 +190,12 @@ pub struct Entry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patch: Option<json_patch::Patch>,
 }
+
+impl Entry {
+    /// The same without its patch, which is not copied: it may be large.
+    pub fn without_patch(&self) -> Self {
+        let Self { seq, at, actor, host, mac, build, session, what, text, version, patch: _ } = self;
+        let (actor, what, text) = (actor.clone(), what.clone(), text.clone());
+        Self { seq: *seq, at: *at, actor, host: *host, mac: *mac, build: *build, session: *session, what, text, version: *version, patch: None }
+    }
+}

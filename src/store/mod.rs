@@ -142,7 +142,7 @@ pub trait Store: Send + Sync {
     /// The bytes of this hash.
     async fn body(&self, sha256: &str) -> Result<Option<Bytes>, StoreFault>;
 
-    /// Entries from now on, each after it is on the disk. Who lags is told so and reads on by [`Store::journal`].
+    /// Entries from now on, each after it is on the disk, without their patches. Who lags is told so and reads on by [`Store::journal`].
     fn follow(&self) -> broadcast::Receiver<Arc<Entry>>;
     /// Deletes evidence (entries without a patch) older than `before`, in small transactions; how many went.
     async fn prune(&self, before: Timestamp) -> Result<u64, StoreFault>;

@@ -91,6 +91,21 @@ async fn the_live_stream_carries_no_patch_to_viewers_and_operators() {
 }
 
 #[tokio::test]
+async fn the_live_stream_carries_the_patches_of_news_to_admins() {
+    let site = planted().await;
+    let request = axum::http::Request::get("/api/v1/events").header("authorization", format!("Bearer {}", site.token(Admin)));
+    let response = tower::ServiceExt::oneshot(site.admin.clone(), request.body(axum::body::Body::empty()).unwrap()).await.unwrap();
+    let answer = site.ask(Admin, "PATCH", "/hosts/n1", json!({ "tags": ["news"] })).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let (mut body, mut heard) = (response.into_body(), String::new());
+    while !heard.contains("news") {
+        let frame = http_body_util::BodyExt::frame(&mut body).await.unwrap().unwrap();
+        heard.push_str(&String::from_utf8_lossy(&frame.into_data().unwrap_or_default()));
+    }
+    assert!(heard.contains("\"patch\"") && heard.contains("/tags"), "{heard}");
+}
+
+#[tokio::test]
 async fn every_answer_to_a_refused_write_is_free_of_what_was_sent() {
     let site = planted().await;
     let bad = json!({ "name": "n3", "macs": ["nonsense"], "params": { "pw": { "secret": "plantedInError" } } });

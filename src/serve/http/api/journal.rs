@@ -168,6 +168,8 @@ impl Feed {
             }
             match self.news.recv().await {
                 Ok(entry) if entry.seq <= self.after || self.host.is_some_and(|host| entry.host != Some(host)) => {}
+                // News come without patches: whoever may see them is told from the journal.
+                Ok(_) if self.caller.sees_secrets() => self.behind = true,
                 Ok(entry) => self.waiting.push_back(Entry::clone(&entry)),
                 Err(RecvError::Lagged(_)) => self.behind = true,
                 Err(RecvError::Closed) => return None,
