@@ -256,6 +256,32 @@ fn a_disk_that_came_after_the_wipe_is_not_clean() {
 }
 
 #[test]
+fn a_disk_is_the_wiped_one_by_name_size_and_place_in_the_machine() {
+    let before = |change: &dyn Fn(&mut Facts), now: &[&str]| {
+        let mut known = with_disks(&["a", "b"], false);
+        change(&mut known);
+        let host = with(maintenance(ReturnTo::Available), |host| host.facts = Some(known));
+        let registering = go(&go(&host, &Event::MaintenanceEnd { touched: true, live: register() }), &hello(true, 1));
+        let facts = with_disks(now, false);
+        go_at(&registering, &Event::RegisterReport { facts, token_ok: true, complete: true, changes: Vec::new(), auto_available: true }, 0)
+    };
+    assert_eq!(before(&|_| {}, &["a", "b"]).host.disk_state, DiskState::Clean);
+    assert_eq!(before(&|facts| facts.disks[0].size_bytes = 2, &["a", "b"]).host.disk_state, DiskState::Unknown, "another size");
+    assert_eq!(before(&|facts| facts.disks[0].transport = "iscsi".into(), &["a", "b"]).host.disk_state, DiskState::Unknown, "it was foreign");
+    assert!(says(&before(&|_| {}, &["a", "c", "d", "e", "f"]), "disks c, d, e and 1 more came"));
+    assert!(says(&before(&|_| {}, &["a", "c", "d", "e"]), "disk c, d, e came"));
+}
+
+#[test]
+fn a_disk_that_is_added_in_service_says_nothing_of_a_wipe() {
+    let host = with(used_registering(), |host| (host.facts, host.disk_state) = (Some(with_disks(&["a"], false)), DiskState::Clean));
+    let facts = with_disks(&["a", "b"], false);
+    let report = Event::RegisterReport { facts, token_ok: true, complete: true, changes: Vec::new(), auto_available: false };
+    let go = go_at(&go(&host, &hello(true, 1)), &report, 0);
+    assert_eq!((go.row, go.host.disk_state), ("T15", DiskState::Clean));
+}
+
+#[test]
 fn the_whole_facts_take_the_place_of_the_first_ones() {
     let kept = go(&registering(), &Event::RegisterPartial { facts: facts(5), token_ok: true });
     let report = Event::RegisterReport { facts: facts(1), token_ok: true, complete: true, changes: Vec::new(), auto_available: false };

@@ -104,7 +104,7 @@ fn unwiped<'f>(host: &Host, facts: &'f Facts) -> Vec<&'f Disk> {
 
 fn told(disks: &[&Disk]) -> String {
     let ids = disks.iter().take(3).map(|disk| disk.id.to_string()).collect::<Vec<_>>().join(", ");
-    if disks.len() > 3 { format!("{ids} and {} more disks", disks.len() - 3) } else { format!("disk {ids}") }
+    if disks.len() > 3 { format!("disks {ids} and {} more", disks.len() - 3) } else { format!("disk {ids}") }
 }
 
 /// What is known so far, for the case that it never becomes more.

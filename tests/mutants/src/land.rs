@@ -66,10 +66,16 @@ impl Land {
         let root = root();
         land.write("Cargo.toml", &manifest(&read(&root.join("Cargo.toml"))?, opt_level))?;
         land.write("Cargo.lock", &read(&root.join("Cargo.lock"))?)?;
-        for (link, to) in [("src/model", "src/model"), ("tests/golden", "tests/golden"), ("docs", "docs")] {
+        for (link, to) in [
+            ("src/model", "src/model"),
+            ("tests/golden", "tests/golden"),
+            ("docs", "docs"),
+            ("src/rules/wipe.rs", "src/rules/wipe.rs"),
+            ("src/rules/wipe", "src/rules/wipe"),
+        ] {
             land.link(link, &root.join(to))?;
         }
-        let mut rules = String::from("pub mod lifecycle;\n");
+        let mut rules = String::from("pub mod lifecycle;\npub mod wipe;\n");
         for rule in RULES {
             let path = root.join(format!("src/rules/{rule}.rs"));
             rules.push_str(&format!("#[path = {:?}] pub mod {rule};\n", path.display().to_string()));
@@ -104,6 +110,10 @@ impl Land {
         }
         if let Some(folder) = path.parent() {
             told("cannot make", folder, fs::create_dir_all(folder))?;
+        }
+        // Another checkout with the same target folder left its own.
+        if path.is_symlink() {
+            told("cannot remove", &path, fs::remove_file(&path))?;
         }
         told("cannot link", &path, std::os::unix::fs::symlink(to, &path))
     }
