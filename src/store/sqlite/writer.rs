@@ -24,7 +24,9 @@ use super::{
     open::Place,
     record::{Recorded, record},
     rows::journal,
+    schema,
     trouble::fault,
+    watch::Watch,
 };
 use crate::{
     model::{Entry, Timestamp},
@@ -45,6 +47,7 @@ pub(super) struct Shared {
     /// Whether the writer lives; without it memory is not to be believed.
     pub open: AtomicBool,
     pub tally: Tally,
+    pub watch: Watch,
 }
 
 /// [`Counts`] while they count.
@@ -71,6 +74,8 @@ pub(super) type Answer<T> = oneshot::Sender<Result<T, StoreFault>>;
 pub(super) enum Job {
     Write { write: Write, answer: Answer<Vec<Arc<Entry>>> },
     Prune { before: Timestamp, answer: Answer<u64> },
+    /// A write that changes nothing: does the disk take one? Answers with 1.
+    Touch { answer: Answer<u64> },
 }
 
 /// A job that has been carried out and waits for its commit.
@@ -116,7 +121,8 @@ impl Writer {
     }
 
     fn batch(&mut self, jobs: &mut Vec<Job>) {
-        if let Err(fault) = self.sql("BEGIN IMMEDIATE") {
+        if let Err(fault) = self.shared.watch.undamaged().and_then(|()| self.sql("BEGIN IMMEDIATE")) {
+            self.shared.watch.note(Err(&fault));
             tracing::error!(fault = %fault, waiting = jobs.len(), "store: no transaction");
             for job in jobs.drain(..) {
                 self.shared.tally.faults.fetch_add(1, Ordering::Relaxed);
@@ -132,12 +138,17 @@ impl Writer {
             let base = shared.state.read().unwrap_or_else(PoisonError::into_inner);
             jobs.drain(..).filter_map(|job| self.carry_out(job, &base, &mut overlay, &mut last)).collect()
         };
-        match self.commit(done.iter().any(Done::wrote)) {
+        let wrote = done.iter().any(Done::wrote);
+        match self.commit(wrote) {
             Ok(()) => {
+                if wrote {
+                    self.shared.watch.note(Ok(()));
+                }
                 self.last = last;
                 self.publish(overlay, done);
             }
             Err(fault) => {
+                self.shared.watch.note(Err(&fault));
                 tracing::error!(fault = %fault, waiting = done.len(), "store: commit failed");
                 self.shared.tally.faults.fetch_add(done.len() as u64, Ordering::Relaxed);
                 done.into_iter().for_each(|job| job.fail(fault.clone()));
@@ -163,10 +174,15 @@ impl Writer {
                 Ok(rows) => Some(Done::Prune { rows, answer }),
                 Err(fault) => self.refuse(answer, fault),
             },
+            Job::Touch { answer } => match self.guarded(schema::touch) {
+                Ok(rows) => Some(Done::Prune { rows, answer }),
+                Err(fault) => self.refuse(answer, fault),
+            },
         }
     }
 
     fn refuse<T>(&self, answer: Answer<T>, fault: StoreFault) -> Option<Done> {
+        self.shared.watch.note(Err(&fault));
         tracing::warn!(fault = %fault, "store: one change dropped");
         self.shared.tally.faults.fetch_add(1, Ordering::Relaxed);
         drop(answer.send(Err(fault)));
@@ -199,9 +215,14 @@ impl Writer {
         if let Some(fault) = &self.broken_off {
             return Err(fault.clone());
         }
-        let committed = self.sql("COMMIT");
+        // A file that was deleted or replaced takes writes and loses them: nobody is told that one was kept.
+        let there = if wrote { self.shared.watch.still_there() } else { Ok(()) };
+        let committed = there.and_then(|()| self.sql("COMMIT"));
         if committed.is_err() && !self.conn.is_autocommit() {
             self.sql("ROLLBACK")?;
+        }
+        if let Err(StoreFault::Gone { .. }) = &committed {
+            self.shared.watch.save_log(&self.conn);
         }
         if committed.is_ok() && wrote {
             self.shared.tally.commits.fetch_add(1, Ordering::Relaxed);
@@ -240,7 +261,7 @@ impl Job {
     fn fail(self, fault: StoreFault) {
         match self {
             Self::Write { answer, .. } => drop(answer.send(Err(fault))),
-            Self::Prune { answer, .. } => drop(answer.send(Err(fault))),
+            Self::Prune { answer, .. } | Self::Touch { answer } => drop(answer.send(Err(fault))),
         }
     }
 }
