@@ -28,7 +28,9 @@ use super::{
     open::Place,
     record::{self, Recorded},
     rows::journal,
+    schema,
     trouble::fault,
+    watch::Watch,
 };
 use crate::{
     model::{Entry, Timestamp},
@@ -49,6 +51,7 @@ pub(super) struct Shared {
     /// Whether the writer lives; without it memory is not to be believed.
     pub open: AtomicBool,
     pub tally: Tally,
+    pub watch: Watch,
 }
 
 /// [`Counts`] while they count.
@@ -75,47 +78,38 @@ pub(super) type Answer<T> = oneshot::Sender<Result<T, StoreFault>>;
 pub(super) enum Job {
     Write { write: Write, answer: Answer<Vec<Arc<Entry>>> },
     Prune { before: Timestamp, answer: Answer<u64> },
+    /// A write that changes nothing: does the disk take one? Answers with 1.
+    Touch { answer: Answer<u64> },
 }
 
-/// What a job does to the rows; it can be done again in a transaction that was begun anew.
+/// A job that waits for its commit. What it does to the rows can be done again in a transaction that was begun anew.
 enum Work {
-    Change(Recorded),
-    Prune { before: Timestamp, rows: u64 },
+    Change { recorded: Recorded, answer: Answer<Vec<Arc<Entry>>> },
+    Prune { before: Timestamp, rows: u64, answer: Answer<u64> },
+    Touch { answer: Answer<u64> },
 }
 
 impl Work {
     fn lay_down(&mut self, conn: &Connection, path: &Path) -> Result<(), StoreFault> {
         match self {
-            Self::Change(recorded) => recorded.save(conn, path),
-            Self::Prune { before, rows } => journal::prune(conn, path, *before).map(|pruned| *rows = pruned),
+            Self::Change { recorded, .. } => recorded.save(conn, path),
+            Self::Prune { before, rows, .. } => journal::prune(conn, path, *before).map(|pruned| *rows = pruned),
+            Self::Touch { .. } => schema::touch(conn, path).map(drop),
         }
     }
 
     fn wrote(&self) -> bool {
         match self {
-            Self::Change(recorded) => recorded.writes(),
+            Self::Change { recorded, .. } => recorded.writes(),
             Self::Prune { rows, .. } => *rows > 0,
+            Self::Touch { .. } => true,
         }
     }
-}
 
-/// A job that has been carried out and waits for its commit.
-struct Done {
-    work: Work,
-    answer: Answers,
-}
-
-/// Who waits for it.
-enum Answers {
-    Write(Answer<Vec<Arc<Entry>>>),
-    Prune(Answer<u64>),
-}
-
-impl Answers {
     fn fail(self, fault: StoreFault) {
         match self {
-            Self::Write(answer) => drop(answer.send(Err(fault))),
-            Self::Prune(answer) => drop(answer.send(Err(fault))),
+            Self::Change { answer, .. } => drop(answer.send(Err(fault))),
+            Self::Prune { answer, .. } | Self::Touch { answer } => drop(answer.send(Err(fault))),
         }
     }
 }
@@ -143,7 +137,8 @@ impl Writer {
     }
 
     fn batch(&mut self, jobs: &mut Vec<Job>) {
-        if let Err(fault) = self.sql("BEGIN IMMEDIATE") {
+        if let Err(fault) = self.shared.watch.undamaged().and_then(|()| self.sql("BEGIN IMMEDIATE")) {
+            self.shared.watch.note(Err(&fault));
             tracing::error!(fault = %fault, waiting = jobs.len(), "store: no transaction");
             for job in jobs.drain(..) {
                 self.shared.tally.faults.fetch_add(1, Ordering::Relaxed);
@@ -154,7 +149,7 @@ impl Writer {
         (self.broken_off, self.careful) = (None, false);
         let mut overlay = Overlay::default();
         let mut last = self.last;
-        let mut done: Vec<Done> = Vec::with_capacity(jobs.len());
+        let mut done: Vec<Work> = Vec::with_capacity(jobs.len());
         {
             let shared = Arc::clone(&self.shared);
             let base = shared.state.read().unwrap_or_else(PoisonError::into_inner);
@@ -162,52 +157,60 @@ impl Writer {
                 self.carry_out(job, &base, &mut overlay, &mut last, &mut done);
             }
         }
-        match self.commit(done.iter().any(|done| done.work.wrote())) {
+        let wrote = done.iter().any(Work::wrote);
+        match self.commit(wrote) {
             Ok(()) => {
+                if wrote {
+                    self.shared.watch.note(Ok(()));
+                }
                 self.last = last;
                 self.publish(overlay, done);
             }
             Err(fault) => {
+                self.shared.watch.note(Err(&fault));
                 tracing::error!(fault = %fault, waiting = done.len(), "store: commit failed");
                 self.shared.tally.faults.fetch_add(done.len() as u64, Ordering::Relaxed);
-                done.into_iter().for_each(|job| job.answer.fail(fault.clone()));
+                done.into_iter().for_each(|work| work.fail(fault.clone()));
             }
         }
     }
 
     /// One job after those that are `done`; if it fails it is answered here.
-    fn carry_out(&mut self, job: Job, base: &State, overlay: &mut Overlay, last: &mut u64, done: &mut Vec<Done>) {
-        let (work, answer) = match job {
+    fn carry_out(&mut self, job: Job, base: &State, overlay: &mut Overlay, last: &mut u64, done: &mut Vec<Work>) {
+        let mut work = match job {
             Job::Write { write, answer } => {
                 let view = View::new(base, overlay);
-                let planned = self.caught(|conn, path| record::plan(conn, path, &view, write(&view), *last));
-                (planned.map(Work::Change), Answers::Write(answer))
+                match self.caught(|conn, path| record::plan(conn, path, &view, write(&view), *last)) {
+                    Ok(recorded) => Work::Change { recorded, answer },
+                    Err(fault) => return self.refuse(fault, done, |fault| drop(answer.send(Err(fault)))),
+                }
             }
-            Job::Prune { before, answer } => (Ok(Work::Prune { before, rows: 0 }), Answers::Prune(answer)),
+            Job::Prune { before, answer } => Work::Prune { before, rows: 0, answer },
+            Job::Touch { answer } => Work::Touch { answer },
         };
-        let laid_down = work.and_then(|mut work| self.lay_down(&mut work, done).map(|()| work));
-        match laid_down {
-            Ok(work) => {
-                if let Work::Change(recorded) = &work {
-                    recorded.lay_over(overlay);
-                    *last += recorded.entries.len() as u64;
-                }
-                done.push(Done { work, answer });
-            }
-            Err(fault) => {
-                tracing::warn!(fault = %fault, "store: one change dropped");
-                self.shared.tally.faults.fetch_add(1, Ordering::Relaxed);
-                answer.fail(fault);
-                // A read that failed may have ended the transaction too; outside of one, rows would be committed one by one.
-                if self.broken_off.is_none() && self.conn.is_autocommit() {
-                    self.begin_anew(done);
-                }
-            }
+        if let Err(fault) = self.lay_down(&mut work, done) {
+            return self.refuse(fault, done, |fault| work.fail(fault));
+        }
+        if let Work::Change { recorded, .. } = &work {
+            recorded.lay_over(overlay);
+            *last += recorded.entries.len() as u64;
+        }
+        done.push(work);
+    }
+
+    fn refuse(&mut self, fault: StoreFault, done: &mut [Work], answer: impl FnOnce(StoreFault)) {
+        self.shared.watch.note(Err(&fault));
+        tracing::warn!(fault = %fault, "store: one change dropped");
+        self.shared.tally.faults.fetch_add(1, Ordering::Relaxed);
+        answer(fault);
+        // A read that failed may have ended the transaction too; outside of one, rows would be committed one by one.
+        if self.broken_off.is_none() && self.conn.is_autocommit() {
+            self.begin_anew(done);
         }
     }
 
     /// Writes the rows of one change so that a fault or a panic in it undoes its rows and only its rows.
-    fn lay_down(&mut self, work: &mut Work, done: &mut [Done]) -> Result<(), StoreFault> {
+    fn lay_down(&mut self, work: &mut Work, done: &mut [Work]) -> Result<(), StoreFault> {
         if !self.careful {
             match self.caught(|conn, path| work.lay_down(conn, path)) {
                 Ok(()) => return Ok(()),
@@ -230,11 +233,11 @@ impl Writer {
     }
 
     /// Undoes the batch so far and lays down again what is `done`, of which everything went well the first time.
-    fn begin_anew(&mut self, done: &mut [Done]) {
+    fn begin_anew(&mut self, done: &mut [Work]) {
         self.careful = true;
         let undone = if self.conn.is_autocommit() { Ok(()) } else { self.sql("ROLLBACK") };
         let begun = undone.and_then(|()| self.sql("BEGIN IMMEDIATE"));
-        let again = begun.and_then(|()| done.iter_mut().try_for_each(|one| self.caught(|conn, path| one.work.lay_down(conn, path))));
+        let again = begun.and_then(|()| done.iter_mut().try_for_each(|one| self.caught(|conn, path| one.lay_down(conn, path))));
         self.broken_off = again.err();
     }
 
@@ -255,9 +258,14 @@ impl Writer {
             }
             return Err(fault.clone());
         }
-        let committed = self.sql("COMMIT");
+        // A file that was deleted or replaced takes writes and loses them: nobody is told that one was kept.
+        let there = if wrote { self.shared.watch.still_there() } else { Ok(()) };
+        let committed = there.and_then(|()| self.sql("COMMIT"));
         if committed.is_err() && !self.conn.is_autocommit() {
             self.sql("ROLLBACK")?;
+        }
+        if let Err(StoreFault::Gone { .. }) = &committed {
+            self.shared.watch.save_log(&self.conn);
         }
         if committed.is_ok() && wrote {
             self.shared.tally.commits.fetch_add(1, Ordering::Relaxed);
@@ -266,19 +274,19 @@ impl Writer {
     }
 
     /// What is durable becomes visible: memory first, then followers, then those who wait.
-    fn publish(&self, overlay: Overlay, done: Vec<Done>) {
-        let Shared { state, follow, tally, .. } = &*self.shared;
+    fn publish(&self, overlay: Overlay, done: Vec<Work>) {
+        let Shared { state, tally, .. } = &*self.shared;
         state.write().unwrap_or_else(PoisonError::into_inner).merge(overlay);
-        for Done { work, answer } in done {
+        for work in done {
             tally.writes.fetch_add(1, Ordering::Relaxed);
-            match (work, answer) {
-                (Work::Change(recorded), Answers::Write(answer)) => {
+            match work {
+                Work::Change { recorded, answer } => {
                     tally.entries.fetch_add(recorded.entries.len() as u64, Ordering::Relaxed);
                     self.tell(&recorded.entries);
                     drop(answer.send(Ok(recorded.entries)));
                 }
-                (Work::Prune { rows, .. }, Answers::Prune(answer)) => drop(answer.send(Ok(rows))),
-                (Work::Change(_), Answers::Prune(_)) | (Work::Prune { .. }, Answers::Write(_)) => unreachable!("a job has the answer of its kind"),
+                Work::Prune { rows, answer, .. } => drop(answer.send(Ok(rows))),
+                Work::Touch { answer } => drop(answer.send(Ok(1))),
             }
         }
     }
@@ -304,7 +312,7 @@ impl Job {
     fn fail(self, fault: StoreFault) {
         match self {
             Self::Write { answer, .. } => drop(answer.send(Err(fault))),
-            Self::Prune { answer, .. } => drop(answer.send(Err(fault))),
+            Self::Prune { answer, .. } | Self::Touch { answer } => drop(answer.send(Err(fault))),
         }
     }
 }
