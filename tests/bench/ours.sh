@@ -47,3 +47,27 @@ networks:
      pools: [{first: $POOL_FIRST, last: $POOL_LAST}]}
 EOS
 }
+
+# prepared plain|rich - settings and a state with $HOSTS recorded machines whose builds are open, as $BENCH_DIR/bootwright.  Made once
+# in a run; what is used is a copy, so that no row works on what another one left.
+prepared() {
+    local kept=$BENCH_OUT/prepared-$1
+    ours_settings bootwright "$([ "$1" = plain ] || echo one-address)"
+    cp "$BENCH_BIN/render/kickstart.j2" "$BENCH_DIR/bootwright/templates/bench.ks"
+    if [ ! -e "$kept/made-for-$HOSTS" ]; then
+        rm -rf "$kept"
+        ours_start bootwright || return 1
+        echo "bench: $HOSTS machines with open builds ($1): $(date +%T)" >&2
+        in_server env NETWORK="$(network_json)" "$BENCH_BIN/hosts" "$1" http://127.0.0.1:8067 "$BENCH_DIR/bootwright/state/admin.token" "$HOSTS" \
+            "$BENCH_DIR/bootwright/paths" "$([ "$1" = plain ] || echo $SERVER_IP)" || return 1
+        servers_stop
+        mkdir -p "$kept"; cp -a "$BENCH_DIR/bootwright/state" "$kept/state"; mv "$BENCH_DIR/bootwright"/paths.* "$kept/" 2>/dev/null || true
+        : >"$kept/made-for-$HOSTS"
+        echo "bench: they are there: $(date +%T)" >&2
+    fi
+    rm -rf "$BENCH_DIR/bootwright/state"; cp -a "$kept/state" "$BENCH_DIR/bootwright/state"
+}
+network_json() {
+    echo "{\"name\": \"bench\", \"subnet\": \"10.0.0.0/8\", \"dhcp\": \"full\", \"server\": \"$SERVER_IP\", \"gateway\": \"$SERVER_IP\"," \
+        "\"dns\": [\"$SERVER_IP\"], \"lease_secs\": 4000, \"pools\": [{\"first\": \"$POOL_FIRST\", \"last\": \"$POOL_LAST\"}]}"
+}
