@@ -110,6 +110,7 @@ value() { local text=" $2 "; text=${text##* "$1"=}; [ "$text" != " $2 " ] && ech
 # measured SERVER CELL CMD… - CMD prints one line of key=value last; cli_cpu_us is what CMD itself used
 measured() {
     local server=$1 cell=$2 cpu machine start said client; shift 2
+    [ -n "$(cat "$GROUP/cgroup.procs")" ] || { loud "$server has ended before $cell"; return 0; }
     cpu=$(server_cpu_us) machine=$(machine_cpu_us) start=$(date +%s%N)
     said=$(on_clients "$@" 2>"$BENCH_DIR/load.err" | tail -n 1) || { loud "$server, $cell: $(tail -n 1 "$BENCH_DIR/load.err")"; return 0; }
     local wall=$((($(date +%s%N) - start) / 1000))

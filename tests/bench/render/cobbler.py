@@ -40,7 +40,7 @@ class Daemon:
             params.update(copy.deepcopy(item["params"]))
         server = "http://10.0.0.1"
         values = {"host": system, "params": params, "server": server, "documents": server + "/documents", "callback": server + "/callback"}
-        return str(Template(source=self.texts[name], searchList=[values]))
+        return str(Template.compile(source=self.texts[name], useCache=False, cacheCompilationResults=False)(searchList=[values]))
 
 
 class Server(ThreadingMixIn, SimpleXMLRPCServer):

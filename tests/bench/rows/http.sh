@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # http: an initrd of 64 MiB over 1, 16, 128 and 512 connections that stay open; the clients discard the bytes in the kernel.
-row_http() { each bootwright nginx; }
+row_http() { each ${ONLY:-bootwright nginx}; }
 
 start_http() {
     [ "$1" = bootwright ] || { peer_start "$1"; return; }
