@@ -1,6 +1,7 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154  # one program in several files: what this one sets or reads, another one uses
 # coldstart: from exec to the first OFFER, the first TFTP answer and the first 200, with 10,000 recorded machines; dnsmasq with as many reservations.
-row_coldstart() { each ${ONLY:-bootwright dnsmasq}; }
+row_coldstart() { each "${ONLY:-bootwright dnsmasq}"; }
 
 start_coldstart() {
     local dir=$BENCH_DIR/$1

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154  # one program in several files: what this one sets or reads, another one uses
 # memory: what Bootwright holds with 10,000 recorded machines: when nothing happens, with 512 transfers of 1 MiB running that are slow to end, and
 # after each of several storms and a while of nothing, in one daemon that is never restarted.  No peer: none does all of it.
 row_memory() {
@@ -8,7 +9,7 @@ row_memory() {
     transfers_running
     local storm
     for ((storm = 1; storm <= STORMS; storm++)); do
-        measured bootwright "storm-$storm" "$LOAD" storm -s $SERVER_IP -l $CLIENT_IP -n "$HOSTS" -j "$RAMP" -d 120 -o
+        measured bootwright "storm-$storm" "$LOAD" storm -s "$SERVER_IP" -l "$CLIENT_IP" -n "$HOSTS" -j "$RAMP" -d 120 -o
         settled; record bootwright "after-storm-$storm" "$(server_kib)"
     done
     servers_stop
@@ -17,7 +18,7 @@ start_row_memory() { mkdir -p "$BENCH_DIR/bootwright"; prepared plain && ours_st
 
 # 512 clients, one packet in a window, so many that they all are under way when we look
 transfers_running() {
-    on_clients "$LOAD" tftp -s $SERVER_IP -f snponly.efi -c 512 -T 4096 -b 1468 -d 8 >"$BENCH_DIR/transfers" 2>/dev/null &
+    on_clients "$LOAD" tftp -s "$SERVER_IP" -f snponly.efi -c 512 -T 4096 -b 1468 -d 8 >"$BENCH_DIR/transfers" 2>/dev/null &
     local transfers=$! look highest='pss_kib=0 anon_kib=0' seen
     for look in 1 2 3 4; do
         sleep 0.7; seen=$(server_kib)

@@ -1,8 +1,9 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154  # one program in several files: what this one sets or reads, another one uses
 # storm: 10,000 recorded machines are switched on within 30 s.  Each does DHCP as firmware, fetches the loader that it is told (1 MiB by TFTP),
 # does DHCP as iPXE, fetches the script that it is told and the kernel (64 KiB) and initrd (256 KiB) that the script names; with the time-outs of
 # firmware, and from its own address.  For ours the row counts what is on record in the end, too.
-row_storm() { each ${ONLY:-bootwright dnsmasq-nginx kea-dnsmasq-nginx kea-hpa-nginx}; }
+row_storm() { each "${ONLY:-bootwright dnsmasq-nginx kea-dnsmasq-nginx kea-hpa-nginx}"; }
 
 start_storm() {
     mkdir -p "$BENCH_DIR/$1"
@@ -15,7 +16,7 @@ start_storm() {
 }
 
 work_storm() {
-    measured "$1" storm "$LOAD" storm -s $SERVER_IP -l $CLIENT_IP -n "$HOSTS" -j "$RAMP" -d 120 -o
+    measured "$1" storm "$LOAD" storm -s "$SERVER_IP" -l "$CLIENT_IP" -n "$HOSTS" -j "$RAMP" -d 120 -o
     [ "$1" != bootwright ] || on_record storm
 }
 

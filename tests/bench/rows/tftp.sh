@@ -1,7 +1,8 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154  # one program in several files: what this one sets or reads, another one uses
 # tftp: a loader of 300 KiB, blksize 1468, to 128 clients at once with windows of 1, 4 and 16, to 512, and with every hundredth packet lost
 # each way.  A server that does not know windows (RFC 7440) serves them as window 1.
-row_tftp() { each ${ONLY:-bootwright dnsmasq-tftp tftpd-hpa atftpd async-tftp}; }
+row_tftp() { each "${ONLY:-bootwright dnsmasq-tftp tftpd-hpa atftpd async-tftp}"; }
 
 start_tftp() {
     [ "$1" = bootwright ] || { peer_start "$1"; return; }
@@ -22,7 +23,7 @@ work_tftp() {
 # fetches SERVER CELL CLIENTS TRANSFERS ARGS…
 fetches() {
     local server=$1 cell=$2 clients=$3 transfers=$4; shift 4
-    measured "$server" "$cell" "$LOAD" tftp -s $SERVER_IP -f loader.efi -V "$TREE/loader.efi" -c "$clients" -T "$transfers" -b 1468 -t 1000 "$@"
+    measured "$server" "$cell" "$LOAD" tftp -s "$SERVER_IP" -f loader.efi -V "$TREE/loader.efi" -c "$clients" -T "$transfers" -b 1468 -t 1000 "$@"
 }
 as_window_1() { # what it did at window 1 is what it does for clients that ask for more
     local line window cell
