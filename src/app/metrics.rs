@@ -142,6 +142,11 @@ impl Metrics {
         self.dhcp_silences.get_or_create(&Word { word: reason }).inc();
     }
 
+    /// So many packets never reached anybody, for this reason.
+    pub fn dhcp_silences(&self, reason: &'static str, count: u64) {
+        self.dhcp_silences.get_or_create(&Word { word: reason }).inc_by(count);
+    }
+
     /// A transfer ended: `protocol` is `tftp` or `http`; outcome `done`, `aborted`, `timed_out`, `refused` …
     pub fn transfer_ended(&self, protocol: &'static str, outcome: &'static str, sent_bytes: u64) {
         self.transfers.get_or_create(&Outcome { protocol, outcome }).inc();

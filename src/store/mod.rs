@@ -7,6 +7,7 @@
 mod broken;
 mod fault;
 mod fold;
+mod patch;
 mod settings;
 pub mod shelf;
 pub mod sqlite;

@@ -92,7 +92,7 @@ impl Sqlite {
             place: place.clone(),
         });
         let (jobs, receiver) = mpsc::channel(WAITING);
-        let writer = Writer { conn, shared: Arc::clone(&shared), last, broken_off: None };
+        let writer = Writer { conn, shared: Arc::clone(&shared), last, broken_off: None, careful: false };
         let thread = std::thread::Builder::new().name("store".to_owned()).spawn(move || writer.run(receiver));
         let thread = thread.map_err(|error| StoreFault::Down { path: place.path().to_path_buf(), detail: error.to_string() })?;
         Ok(Self { shared, readers: Readers::new(place), jobs: Mutex::new(Some(jobs)), thread: Mutex::new(Some(thread)), lock: Mutex::new(lock) })
