@@ -1,5 +1,5 @@
 //! The command line: a client of the REST API, one file per noun. Only `serve`, `check`, `image` and the offline template commands
-//! work without a daemon.
+//! work without a daemon; `simulate` asks one as machines do.
 //!
 //! Every command parses, asks one route and prints; it decides nothing. Tables are for people, `--json` gives the API's answer as it came.
 //! Exit codes: 0 done, 1 refused or failed, 2 called wrongly, 3 the daemon cannot be reached.
@@ -22,6 +22,7 @@ mod problem;
 mod profile;
 mod rule;
 mod serve;
+mod simulate;
 mod stream;
 mod table;
 mod template;
@@ -62,6 +63,7 @@ struct Line {
 enum Command {
     Serve(serve::Serve),
     Check(check::Check),
+    Simulate(simulate::Simulate),
     Apply(apply::Apply),
     /// Hosts: the inventory, and everything an operator may do to one
     #[command(subcommand)]
@@ -123,6 +125,7 @@ fn dispatch(line: Line, console: &mut Console<'_>) -> Done {
     match line.command {
         Command::Serve(command) => command.run(),
         Command::Check(command) => command.run(console),
+        Command::Simulate(command) => command.run(&remote, console),
         Command::Apply(command) => command.run(&remote, console),
         Command::Host(command) => command.run(&Client::new(&remote)?, console),
         Command::Build(command) => command.run(&Client::new(&remote)?, console),
