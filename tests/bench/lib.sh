@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154  # one program in several files: what this one sets or reads, another one uses
 # What every row of the bench uses: two namespaces with a core each, servers whose CPU time is counted, and one line per measurement.
 #
 #   SERVER_IP, CLIENT_IP   the two ends of one veth pair; nothing leaves the namespaces
@@ -74,7 +75,7 @@ servers_stop() { # and what they left behind: only processes of our own group
     local pid round
     [ ${#server_pids[@]} = 0 ] || kill "${server_pids[@]}" 2>/dev/null || true
     for round in {1..80}; do
-        [ -n "${GROUP:-}" ] && [ -s "$GROUP/cgroup.procs" ] && [ -n "$(cat "$GROUP/cgroup.procs")" ] || break
+        [ -n "$(cat "${GROUP:-}/cgroup.procs" 2>/dev/null)" ] || break
         [ "$round" -lt 60 ] || while read -r pid; do kill -9 "$pid" 2>/dev/null || true; done <"$GROUP/cgroup.procs"
         sleep 0.1
     done
@@ -110,6 +111,7 @@ value() { local text=" $2 "; text=${text##* "$1"=}; [ "$text" != " $2 " ] && ech
 # measured SERVER CELL CMD… - CMD prints one line of key=value last; cli_cpu_us is what CMD itself used
 measured() {
     local server=$1 cell=$2 cpu machine start said client; shift 2
+    [ -n "$(cat "$GROUP/cgroup.procs")" ] || { loud "$server has ended before $cell"; return 0; }
     cpu=$(server_cpu_us) machine=$(machine_cpu_us) start=$(date +%s%N)
     said=$(on_clients "$@" 2>"$BENCH_DIR/load.err" | tail -n 1) || { loud "$server, $cell: $(tail -n 1 "$BENCH_DIR/load.err")"; return 0; }
     local wall=$((($(date +%s%N) - start) / 1000))
@@ -124,11 +126,11 @@ record() {
 # loud TEXT - a peer that is missing or fails is no reason to stop, and none to be quiet
 loud() { echo "bench: !!! $row: $*" | tee -a "$BENCH_OUT/failures" >&2; }
 
-# each SERVER… - one round of a row: every server in turn is started, worked and stopped.  The row has `start_$row SERVER` (fails if it
+# each "SERVER…" - one round of a row: every server in turn is started, worked and stopped.  The row has `start_$row SERVER` (fails if it
 # does not come up) and `work_$row SERVER`.
 each() {
     local server
-    for server in "$@"; do
+    for server in $1; do
         if "start_$row" "$server"; then "work_$row" "$server"
         else loud "$server does not start: $(tail -n 3 "$BENCH_DIR/$server/out" 2>/dev/null | tr '\n' ' ')"; fi
         servers_stop; rm -rf "${BENCH_DIR:?}/$server"

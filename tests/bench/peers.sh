@@ -1,8 +1,9 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154  # one program in several files: what this one sets or reads, another one uses
 # The peers, as Debian packages them, each with the settings its own documentation advises for this work.
 #
 # peer_start NAME returns when it answers; its files lie in $BENCH_DIR/NAME.  All serve $TREE and the same pool.
-ATFTPD=$LAB_CACHE/programs/usr/sbin/atftpd
+export ATFTPD=$LAB_CACHE/programs/usr/sbin/atftpd
 
 peer_start() {
     local name=$1 dir=$BENCH_DIR/$1
@@ -19,15 +20,15 @@ peer_start() {
         dnsmasq_settings dhcp tftp >"$dir/conf"; server_start dnsmasq-both dnsmasq -k -C "$dir/conf"; listening udp 69 ;;
     dhcpd)
         dhcpd_settings >"$dir/conf"; : >"$dir/leases"
-        server_start dhcpd dhcpd -4 -f -q -user root -group root -cf "$dir/conf" -lf "$dir/leases" -pf "$dir/pid" $SERVER_IF; listening udp 67 ;;
+        server_start dhcpd dhcpd -4 -f -q -user root -group root -cf "$dir/conf" -lf "$dir/leases" -pf "$dir/pid" "$SERVER_IF"; listening udp 67 ;;
     tftpd-hpa)
-        server_start tftpd-hpa in.tftpd -L -4 --user root -a $SERVER_IP:69 --secure "$TREE"; listening udp 69 ;;
+        server_start tftpd-hpa in.tftpd -L -4 --user root -a "$SERVER_IP:69" --secure "$TREE"; listening udp 69 ;;
     atftpd)
         [ -x "$ATFTPD" ] || { loud "no $ATFTPD: tests/lab/install bench"; return 1; }
-        server_start atftpd "$ATFTPD" --daemon --no-fork --bind-address $SERVER_IP --port 69 --maxthread 2000 --user root.root --logfile "$dir/log" "$TREE"
+        server_start atftpd "$ATFTPD" --daemon --no-fork --bind-address "$SERVER_IP" --port 69 --maxthread 2000 --user root.root --logfile "$dir/log" "$TREE"
         listening udp 69 ;;
     async-tftp)
-        server_start async-tftp "$BENCH_TARGET/release/examples/async_tftp" $SERVER_IP:69 "$TREE"; listening udp 69 ;;
+        server_start async-tftp "$BENCH_TARGET/release/examples/async_tftp" "$SERVER_IP:69" "$TREE"; listening udp 69 ;;
     nginx)
         nginx_settings "$dir" >"$dir/conf"; server_start nginx nginx -c "$dir/conf" -p "$dir"; listening tcp 80 ;;
     *) die "no peer $name" ;;
@@ -48,7 +49,7 @@ EOS
 }
 
 dnsmasq_settings() { # dhcp|tftp…
-    printf '%s\n' port=0 interface=$SERVER_IF bind-interfaces user=root "pid-file=$dir/pid"
+    printf '%s\n' port=0 "interface=$SERVER_IF" bind-interfaces user=root "pid-file=$dir/pid"
     local what
     for what in "$@"; do case $what in
     dhcp) printf '%s\n' no-ping "dhcp-range=$POOL_FIRST,$POOL_LAST,255.0.0.0,4000s" dhcp-lease-max=100000 "dhcp-leasefile=$dir/leases" dhcp-authoritative \

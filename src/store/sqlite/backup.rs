@@ -167,7 +167,8 @@ fn read_seal(file: &mut File) -> io::Result<Option<Seal>> {
 /// A backup's rows, to be looked at.
 fn look(path: &Path) -> Result<Connection, StoreFault> {
     // `immutable`: no lock, no side files; nobody else writes it.
-    let escaped: String = path.to_string_lossy().chars().map(|c| if "%?#".contains(c) { format!("%{:02x}", u32::from(c)) } else { c.to_string() }).collect();
+    let escaped: String =
+        path.to_string_lossy().chars().map(|c| if "%?#".contains(c) { format!("%{:02x}", u32::from(c)) } else { c.to_string() }).collect();
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags).map_err(|error| fault(path, &error))
 }

@@ -276,7 +276,12 @@ impl Store for Sqlite {
     }
 
     async fn verify(&self) -> Result<Vec<Discrepancy>, StoreFault> {
-        self.read(verify::verify).await
+        let found = self.read(verify::verify).await?;
+        if let Some(broken) = found.iter().find(|one| one.what == verify::PAGES) {
+            let fault = StoreFault::Corrupt { path: self.shared.place.path().to_path_buf(), detail: broken.text.clone() };
+            self.shared.watch.note(Err(&fault));
+        }
+        Ok(found)
     }
 
     async fn backup(&self, to: &Path) -> Result<(), StoreFault> {

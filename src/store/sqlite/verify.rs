@@ -26,6 +26,9 @@ pub struct Discrepancy {
     pub text: String,
 }
 
+/// What [`Discrepancy::what`] says of broken pages and indexes: nothing of such a file can be believed.
+pub(super) const PAGES: &str = "the file";
+
 /// What the fold is compared with: the row of each thing.
 type Rows = BTreeMap<String, Value>;
 
@@ -71,9 +74,12 @@ pub(super) fn verify(conn: &Connection, path: &Path) -> Result<Vec<Discrepancy>,
 
 /// Pages, indexes (no address is leased twice: that is one), and references.
 fn broken(conn: &Connection) -> rusqlite::Result<Vec<Discrepancy>> {
-    let file = |text: String| Discrepancy { what: "the file".to_owned(), text };
-    let mut found: Vec<_> = texts(conn, "PRAGMA integrity_check(20)")?.into_iter().filter(|text| text != "ok").map(file).collect();
-    let orphan = |row: &rusqlite::Row<'_>| Ok(file(format!("a row of {} refers to a row of {} that is not there", row.get::<_, String>(0)?, row.get::<_, String>(2)?)));
+    let pages = |text: String| Discrepancy { what: PAGES.to_owned(), text };
+    let mut found: Vec<_> = texts(conn, "PRAGMA integrity_check(20)")?.into_iter().filter(|text| text != "ok").map(pages).collect();
+    let orphan = |row: &rusqlite::Row<'_>| -> rusqlite::Result<Discrepancy> {
+        let (of, to) = (row.get::<_, String>(0)?, row.get::<_, String>(2)?);
+        Ok(Discrepancy { what: format!("a row of {of}"), text: format!("refers to a row of {to} that is not there") })
+    };
     found.extend(conn.prepare("PRAGMA foreign_key_check")?.query_map([], orphan)?.collect::<Result<Vec<_>, _>>()?);
     Ok(found)
 }

@@ -76,10 +76,18 @@ pub(super) type Answer<T> = oneshot::Sender<Result<T, StoreFault>>;
 
 /// What the writer is asked for.
 pub(super) enum Job {
-    Write { write: Write, answer: Answer<Vec<Arc<Entry>>> },
-    Prune { before: Timestamp, answer: Answer<u64> },
+    Write {
+        write: Write,
+        answer: Answer<Vec<Arc<Entry>>>,
+    },
+    Prune {
+        before: Timestamp,
+        answer: Answer<u64>,
+    },
     /// A write that changes nothing: does the disk take one? Answers with 1.
-    Touch { answer: Answer<u64> },
+    Touch {
+        answer: Answer<u64>,
+    },
 }
 
 /// A job that waits for its commit. What it does to the rows can be done again in a transaction that was begun anew.
