@@ -180,7 +180,8 @@ fn builds_where(conn: &Connection, path: &Path, sql: &str, key: &dyn rusqlite::T
 }
 
 /// A build's host and its document, which is in its host's as long as it is that one's newest.
-const NEWEST: &str = "SELECT builds.host, CASE WHEN hosts.json ->> '$.build.id' = builds.json ->> '$.id' THEN hosts.json -> '$.build' ELSE builds.json END
+const NEWEST: &str =
+    "SELECT builds.host, CASE WHEN hosts.json ->> '$.build.id' = builds.json ->> '$.id' THEN hosts.json -> '$.build' ELSE builds.json END
                       FROM builds LEFT JOIN hosts ON hosts.id = builds.host WHERE";
 
 /// The builds of a host, newest first.
