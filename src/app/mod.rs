@@ -17,6 +17,7 @@ pub mod draft;
 pub mod duty;
 pub mod enroll;
 pub mod explain;
+pub mod forged;
 pub mod hosts;
 pub mod house;
 pub mod journal;
