@@ -88,6 +88,8 @@ pub struct Tftp {
     pub max_window: u16,
     /// Answer from the listening port, for NAT and firewalls.
     pub single_port: bool,
+    /// Threads that serve it; else one for each core, four at most.
+    pub threads: Option<usize>,
 }
 
 /// Folders.
@@ -161,7 +163,7 @@ impl Default for Admin {
 
 impl Default for Tftp {
     fn default() -> Self {
-        Self { listen: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 69), max_block: 1468, max_window: 64, single_port: false }
+        Self { listen: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 69), max_block: 1468, max_window: 64, single_port: false, threads: None }
     }
 }
 
@@ -249,6 +251,9 @@ impl Config {
         }
         if !(1..=64).contains(&self.tftp.max_window) {
             return Some(("tftp.max_window", "1 to 64 blocks".into()));
+        }
+        if self.tftp.threads.is_some_and(|threads| !(1..=64).contains(&threads)) {
+            return Some(("tftp.threads", "1 to 64 threads".into()));
         }
         if let Some(mistake) = self.limits.first_mistake() {
             return Some(mistake);
@@ -362,6 +367,7 @@ mod tests {
         refused("[boot]\nlisten = '0.0.0.0:8067'", &["admin.listen", "127.0.0.1:8067", "boot.listen"]);
         refused("[boot]\nlisten = '127.0.0.1:8067'", &["admin.listen"]);
         refused("[tftp]\nmax_block = 7", &["tftp.max_block"]);
+        refused("[tftp]\nthreads = 0", &["tftp.threads"]);
         refused("[boot]\nurl = 'https://x'", &["boot.url", "http://"]);
         refused("[limits]\nhttp_transfers = 0", &["limits.http_transfers", "nobody"]);
         refused("[limits]\ntftp_transfers_per_peer = 0", &["limits.tftp_transfers_per_peer"]);

@@ -91,7 +91,8 @@ impl Desk {
             Verdict::Silence { why, lease, warning } => {
                 draft.facts.extend(self.warn(case, &pen, warning));
                 draft.facts.extend(self.remark(case, &pen, &why, false));
-                (Err(why), lease, None)
+                let (lease, undo) = lease.unzip();
+                (Err(why), lease, undo)
             }
             Verdict::Answer(mut answer) => {
                 let (lease, undo) = answer.lease.take().unzip();
