@@ -44,8 +44,7 @@ impl House {
 
     /// Whether the site offers a machine without asking: never one whose identity is in doubt (as T5).
     fn offers_by_itself(&self, host: &Host, identity: &Identity, settings: &Settings) -> bool {
-        let blocking = |kind: IssueKind| matches!(kind, IssueKind::DuplicateMac | IssueKind::UuidMismatch | IssueKind::WipeUnverified);
-        let open = host.issues.iter().any(|issue| blocking(issue.kind) && !identity.settled.contains(&issue.kind));
+        let open = host.issues.iter().any(|issue| issue.kind.blocks() && !identity.settled.contains(&issue.kind));
         let wished = self.network_of(host, settings).is_some_and(|network| network.auto_available);
         wished && !open && identity.issues.is_empty()
     }

@@ -85,8 +85,7 @@ impl<'a> Step<'a> {
     }
 
     pub fn nothing_blocks(&self, row: &'static str) -> Result<(), Why> {
-        let blocking = |kind| matches!(kind, IssueKind::DuplicateMac | IssueKind::UuidMismatch | IssueKind::WipeUnverified);
-        match self.host.issues.iter().find(|issue| blocking(issue.kind)) {
+        match self.host.issues.iter().find(|issue| issue.kind.blocks()) {
             Some(issue) => Err(Why::BlockingIssue { row, event: self.event.word(), issue: issue.kind }),
             None => Ok(()),
         }
