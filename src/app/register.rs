@@ -52,7 +52,7 @@ impl House {
     /// The network of a host: the recorded one, else the one that its address or lease is of.
     fn network_of(&self, host: &Host, settings: &Settings) -> Option<Arc<Network>> {
         let by_name = host.network.as_ref().and_then(|name| settings.networks.get(name));
-        let by_address = || host.address.and_then(|address| settings.networks.values().find(|network| network.subnet.contains(&address)));
+        let by_address = || host.address.and_then(|address| settings.network_at(address));
         let by_lease = || {
             let leases = self.book().leases(self.now());
             let own = leases.into_iter().find(|lease| host.macs.contains(&lease.mac))?;
