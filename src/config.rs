@@ -88,6 +88,8 @@ pub struct Tftp {
     pub max_window: u16,
     /// Answer from the listening port, for NAT and firewalls.
     pub single_port: bool,
+    /// Threads that serve it; else one for each core, four at most.
+    pub threads: Option<usize>,
 }
 
 /// Folders.
@@ -157,7 +159,7 @@ impl Default for Admin {
 
 impl Default for Tftp {
     fn default() -> Self {
-        Self { listen: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 69), max_block: 1468, max_window: 64, single_port: false }
+        Self { listen: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 69), max_block: 1468, max_window: 64, single_port: false, threads: None }
     }
 }
 
@@ -237,6 +239,9 @@ impl Config {
         }
         if !(1..=64).contains(&self.tftp.max_window) {
             return Some(("tftp.max_window", "1 to 64 blocks".into()));
+        }
+        if self.tftp.threads.is_some_and(|threads| !(1..=64).contains(&threads)) {
+            return Some(("tftp.threads", "1 to 64 threads".into()));
         }
         if let Some(url) = self.boot.url.as_deref().filter(|url| !url.starts_with("http://") || url.ends_with('/')) {
             return Some(("boot.url", format!("{url:?} must begin with http:// and end without a slash")));
@@ -325,6 +330,7 @@ mod tests {
         refused("[boot]\nlisten = '0.0.0.0:8067'", &["admin.listen", "127.0.0.1:8067", "boot.listen"]);
         refused("[boot]\nlisten = '127.0.0.1:8067'", &["admin.listen"]);
         refused("[tftp]\nmax_block = 7", &["tftp.max_block"]);
+        refused("[tftp]\nthreads = 0", &["tftp.threads"]);
         refused("[boot]\nurl = 'https://x'", &["boot.url", "http://"]);
     }
 

@@ -1,5 +1,7 @@
 //! The command line: a client of the REST API, one file per noun. Only `serve`, `check`, `image`, `restore` and the offline commands of
 //! templates and backups work without a daemon.
+//! The command line: a client of the REST API, one file per noun. Only `serve`, `check`, `image` and the offline template commands
+//! work without a daemon; `simulate` asks one as machines do.
 //!
 //! Every command parses, asks one route and prints; it decides nothing. Tables are for people, `--json` gives the API's answer as it came.
 //! Exit codes: 0 done, 1 refused or failed, 2 called wrongly, 3 the daemon cannot be reached.
@@ -24,6 +26,7 @@ mod profile;
 mod restore;
 mod rule;
 mod serve;
+mod simulate;
 mod stream;
 mod table;
 mod template;
@@ -65,6 +68,7 @@ struct Line {
 enum Command {
     Serve(serve::Serve),
     Check(check::Check),
+    Simulate(simulate::Simulate),
     Apply(apply::Apply),
     /// Hosts: the inventory, and everything an operator may do to one
     #[command(subcommand)]
@@ -129,6 +133,7 @@ fn dispatch(line: Line, console: &mut Console<'_>) -> Done {
     match line.command {
         Command::Serve(command) => command.run(),
         Command::Check(command) => command.run(console),
+        Command::Simulate(command) => command.run(&remote, console),
         Command::Apply(command) => command.run(&remote, console),
         Command::Host(command) => command.run(&Client::new(&remote)?, console),
         Command::Build(command) => command.run(&Client::new(&remote)?, console),
