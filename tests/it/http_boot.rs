@@ -3,7 +3,7 @@
 //! Every refusal is here with its status, and what counts as nothing is shown to count as nothing.
 
 use bootwright::{
-    model::What,
+    model::{Role, What},
     serve::http::{
         boot::{self, Boot},
         listener::{Limits, Listener},
@@ -144,6 +144,25 @@ async fn a_document_of_a_closed_build_is_409_and_noted_once_in_a_session() {
     let noted = site.house.journal(JournalFilter { kind: Some("refused".into()), ..JournalFilter::default() }).await.unwrap();
     assert_eq!(noted.len(), 1, "{noted:?}");
     assert_eq!(site.fetch(&format!("/artifact/os/1/linux?s={session}")).await.status, 409);
+}
+
+#[tokio::test]
+async fn a_card_on_another_board_gets_no_kernel_as_it_gets_no_script() {
+    let site = Site::new().await;
+    let (recorded, other) = ("4c4c4544-0051-3510-8058-b4c04f4d3332", "6902b9f2-f123-cdcd-428f-23a3ef2e4c63");
+    let changed = site.ask(Role::Operator, "PATCH", "/hosts/n1", serde_json::json!({ "uuid": recorded })).await;
+    assert_eq!(changed.status, 200, "{}", changed.text);
+    site.enable().await;
+    site.world.pass(90);
+    let asks = |board: &str| format!("/boot.ipxe?mac={MAC}&arch=x64&uuid={board}");
+    let held = site.fetch(&asks(other)).await.text;
+    let session = held.split("&s=").nth(1).and_then(|rest| rest.get(..16)).unwrap_or_default();
+    assert!(!held.contains("/artifact/") && session.len() == 16, "{held}");
+    refused(&site.fetch(&format!("/artifact/os/1/linux?s={session}")).await, 409, "hold screen");
+    site.world.pass(90);
+    let script = site.fetch(&asks(recorded)).await.text;
+    let session = script.split("?s=").nth(1).and_then(|rest| rest.get(..16)).unwrap_or_default();
+    assert_eq!(site.fetch(&format!("/artifact/os/1/linux?s={session}")).await.status, 200, "{script}");
 }
 
 #[tokio::test]
