@@ -18,7 +18,7 @@ mod watch;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
-    net::{TcpListener, TcpSocket},
+    net::TcpListener,
     signal::unix::{SignalKind, signal},
     task::JoinSet,
 };
@@ -176,18 +176,10 @@ fn listener(
 }
 
 /// A rack that is switched on connects within a moment: the queue is as long as the system allows it to be (usually 4096).
-const BACKLOG: u32 = 16384;
+const BACKLOG: i32 = 16384;
 
-fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, ServeFault> {
-    let bind = || {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        socket.listen(BACKLOG)
-    };
-    bind().map_err(|source| ServeFault::Listen { what, address, source })
 /// Binds a TCP port, also at an address that no interface has yet: it is served from the moment that one has it (ip(7), IP_FREEBIND).
-async fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, ServeFault> {
+fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, ServeFault> {
     let bind = || -> io::Result<(TcpListener, bool)> {
         let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
         socket.set_reuse_address(true)?;
@@ -200,7 +192,7 @@ async fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, 
         } else {
             here?;
         }
-        socket.listen(1024)?;
+        socket.listen(BACKLOG)?;
         Ok((TcpListener::from_std(socket.into())?, late))
     };
     let (listener, late) = bind().map_err(|source| ServeFault::Listen { what, address, source })?;
