@@ -18,7 +18,7 @@ mod watch;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpSocket},
     signal::unix::{SignalKind, signal},
     task::JoinSet,
 };
@@ -118,8 +118,8 @@ pub async fn run_until(config: Config, stop: CancellationToken) -> Result<(), Se
 /// Binds everything before anything is served: a daemon that has half its ports is worse than none.
 async fn bind(house: &Arc<House>, after: &TaskTracker, parts: &mut Parts) -> Result<(), ServeFault> {
     let config = &house.config;
-    let boot = listen("machines", config.boot.listen.into()).await?;
-    let admin = listen("operators", config.admin.listen).await?;
+    let boot = listen("machines", config.boot.listen.into())?;
+    let admin = listen("operators", config.admin.listen)?;
     let tls = match (&config.admin.tls_cert, &config.admin.tls_key) {
         (Some(chain), Some(key)) => Some(http::tls::acceptor(chain, key)?),
         _ => None,
@@ -164,16 +164,28 @@ fn listener(
 ) -> http::listener::Listener {
     let limits = &house.config.limits;
     let shape = if name == "boot" { http::listener::Limits::boot() } else { http::listener::Limits::admin() };
+    let shape = http::listener::Limits { floor_bytes: limits.http_floor_bytes, ..shape };
     let limits = if name == "boot" {
         http::listener::Limits { total: limits.http_connections, per_peer: limits.http_connections_per_peer, ..shape }
     } else {
         shape
     };
     let counting = house.clone();
-    let refused = Box::new(move |why: http::listener::Turned| counting.metrics.connection_refused(name, why.word()));
+    let refused = Arc::new(move |why: http::listener::Turned| counting.metrics.connection_refused(name, why.word()));
     http::listener::Listener { name, socket, routes, limits, tls, refused }
 }
 
+/// A rack that is switched on connects within a moment: the queue is as long as the system allows it to be (usually 4096).
+const BACKLOG: u32 = 16384;
+
+fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, ServeFault> {
+    let bind = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    bind().map_err(|source| ServeFault::Listen { what, address, source })
 /// Binds a TCP port, also at an address that no interface has yet: it is served from the moment that one has it (ip(7), IP_FREEBIND).
 async fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, ServeFault> {
     let bind = || -> io::Result<(TcpListener, bool)> {

@@ -223,11 +223,12 @@ impl Wire {
             Output::Dhcp(bytes) => self.goes(Sent::Dhcp(bytes)),
             Output::Datagram(to, bytes) => self.goes(Sent::Tftp(to, bytes)),
             Output::Open(from) => {
+                self.close();
                 let from = if self.segment.own_addresses { from } else { Ipv4Addr::UNSPECIFIED };
                 // Without a socket nothing comes, and the machine's patience ends: the address is told at the end.
                 self.tftp = udp(from).inspect_err(|why| tracing::warn!(%from, %why, "no TFTP socket")).ok();
             }
-            Output::Close => self.tftp = None,
+            Output::Close => self.close(),
             Output::Fetch(from, fetch) => {
                 let breaks_at = break_of(&mut self.connections, self.segment.odds);
                 self.broken += u64::from(breaks_at.is_some());
@@ -236,6 +237,13 @@ impl Wire {
             }
             Output::Over => self.is_over = true,
         }
+    }
+
+    /// The loader's port is closed, and what was under way to it or from it is of no use to the next one.
+    fn close(&mut self) {
+        self.tftp = None;
+        self.inward.forget(|packet| matches!(packet, Come::Tftp(..)));
+        self.out.forget(|packet| matches!(packet, Sent::Tftp(..)));
     }
 
     /// A packet goes out into the weather.
