@@ -74,9 +74,9 @@ pub struct Door {
     pub chances: [Rng; 3],
 }
 
-/// An inbox for each host.
-pub fn inboxes(hosts: usize) -> (Vec<mpsc::Sender<Vec<u8>>>, Vec<mpsc::Receiver<Vec<u8>>>) {
-    (0..hosts).map(|_| mpsc::channel(INBOX)).unzip()
+/// The two ends of a host's inbox.
+pub fn inbox() -> (mpsc::Sender<Vec<u8>>, mpsc::Receiver<Vec<u8>>) {
+    mpsc::channel(INBOX)
 }
 
 /// Hands DHCP answers to the hosts that they are for, until it is dropped.
@@ -198,7 +198,7 @@ impl Wire {
         }
     }
 
-    fn read_tftp(&mut self, buffer: &mut Vec<u8>) {
+    fn read_tftp(&mut self, buffer: &mut [u8]) {
         while let Some(socket) = &self.tftp {
             let Ok((length, SocketAddr::V4(from))) = socket.try_recv_from(buffer) else { return };
             if self.inward.is_clear() {
