@@ -47,7 +47,7 @@ fn ours(file: Bytes) -> SocketAddr {
     thread::spawn(move || {
         Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
             let mut settings = Settings::at(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
-            settings.limits.per_peer = usize::MAX;
+            (settings.limits.per_peer, settings.threads) = (usize::MAX, 1);
             let server = Server::bind(settings).unwrap();
             tell.send(server.address()).unwrap();
             server.run(Arc::new(One(file)), CancellationToken::new()).await;

@@ -37,7 +37,7 @@ mod watch;
 
 use std::ffi::OsString;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use client::{Client, Remote};
 use console::Console;
@@ -107,9 +107,18 @@ enum Command {
     Verify(verify::Verify),
 }
 
+impl Line {
+    /// Parses a command line; each verb's help has the flags of that verb.
+    fn read(line: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut command = Self::command().mut_subcommand("host", |host| host.mut_subcommands(host::of_its_own));
+        let mut found = command.try_get_matches_from_mut(line)?;
+        Self::from_arg_matches_mut(&mut found).map_err(|wrong| wrong.format(&mut command))
+    }
+}
+
 /// Runs one command; the exit code.
 pub fn run(line: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) -> u8 {
-    match Line::try_parse_from(line) {
+    match Line::read(line) {
         Ok(line) => {
             console.is_json = line.json;
             match dispatch(line, console) {
@@ -155,8 +164,6 @@ fn dispatch(line: Line, console: &mut Console<'_>) -> Done {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     /// Every example that a command's help shows.

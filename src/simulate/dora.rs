@@ -224,7 +224,7 @@ pub(super) mod tests {
             relay: None,
             max_bytes: request.max_bytes,
         };
-        reply.encode().unwrap().bytes
+        reply.encode().bytes
     }
 
     fn begin(who: Who) -> (Dora, Vec<u8>, Identity) {

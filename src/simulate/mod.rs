@@ -148,7 +148,7 @@ pub async fn run(wish: &Wish) -> Result<Report, Fault> {
 
 /// Every host to its end.
 async fn all(wish: &Wish, rack: &Arc<Rack>, segment: Arc<Segment>, hosts: Vec<Identity>) -> Result<(Vec<(Identity, record::Record)>, Tally), Fault> {
-    let (senders, receivers) = network::inboxes(hosts.len());
+    let (senders, receivers): (Vec<_>, Vec<_>) = hosts.iter().map(|_| network::inbox()).unzip();
     let mut living = JoinSet::new();
     for (host, inbox) in hosts.into_iter().zip(receivers) {
         let start = wish.ramp.mul_f64(f64::from(host.number) / f64::from(wish.hosts));

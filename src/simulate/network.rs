@@ -74,9 +74,9 @@ pub struct Door {
     pub chances: [Rng; 3],
 }
 
-/// An inbox for each host.
-pub fn inboxes(hosts: usize) -> (Vec<mpsc::Sender<Vec<u8>>>, Vec<mpsc::Receiver<Vec<u8>>>) {
-    (0..hosts).map(|_| mpsc::channel(INBOX)).unzip()
+/// The two ends of a host's inbox.
+pub fn inbox() -> (mpsc::Sender<Vec<u8>>, mpsc::Receiver<Vec<u8>>) {
+    mpsc::channel(INBOX)
 }
 
 /// Hands DHCP answers to the hosts that they are for, until it is dropped.
@@ -198,7 +198,7 @@ impl Wire {
         }
     }
 
-    fn read_tftp(&mut self, buffer: &mut Vec<u8>) {
+    fn read_tftp(&mut self, buffer: &mut [u8]) {
         while let Some(socket) = &self.tftp {
             let Ok((length, SocketAddr::V4(from))) = socket.try_recv_from(buffer) else { return };
             if self.inward.is_clear() {
@@ -223,11 +223,12 @@ impl Wire {
             Output::Dhcp(bytes) => self.goes(Sent::Dhcp(bytes)),
             Output::Datagram(to, bytes) => self.goes(Sent::Tftp(to, bytes)),
             Output::Open(from) => {
+                self.close();
                 let from = if self.segment.own_addresses { from } else { Ipv4Addr::UNSPECIFIED };
                 // Without a socket nothing comes, and the machine's patience ends: the address is told at the end.
                 self.tftp = udp(from).inspect_err(|why| tracing::warn!(%from, %why, "no TFTP socket")).ok();
             }
-            Output::Close => self.tftp = None,
+            Output::Close => self.close(),
             Output::Fetch(from, fetch) => {
                 let breaks_at = break_of(&mut self.connections, self.segment.odds);
                 self.broken += u64::from(breaks_at.is_some());
@@ -236,6 +237,13 @@ impl Wire {
             }
             Output::Over => self.is_over = true,
         }
+    }
+
+    /// The loader's port is closed, and what was under way to it or from it is of no use to the next one.
+    fn close(&mut self) {
+        self.tftp = None;
+        self.inward.forget(|packet| matches!(packet, Come::Tftp(..)));
+        self.out.forget(|packet| matches!(packet, Sent::Tftp(..)));
     }
 
     /// A packet goes out into the weather.

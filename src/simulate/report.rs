@@ -164,7 +164,8 @@ mod tests {
     use crate::simulate::record::Failure;
 
     fn ended(number: u32, secs: u64, failure: Option<Failure>) -> (Identity, Record) {
-        let mut record = Record { whole: Duration::from_secs(secs), failure, ..Record::default() };
+        let mut record = Record::default();
+        (record.whole, record.failure) = (Duration::from_secs(secs), failure);
         record.add(Stage::Loader, Duration::from_secs(secs));
         record.note(Stage::Loader, "no data", Duration::from_secs(1));
         record.note(Stage::Loader, "no data", Duration::from_secs(1));

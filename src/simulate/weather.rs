@@ -150,6 +150,12 @@ impl<P: Clone> Weather<P> {
         through.extend(self.late.extract_if(.., |(at, _)| *at <= now).map(|(_, packet)| packet));
     }
 
+    /// What is still under way to a port that is closed never arrives.
+    pub fn forget(&mut self, gone: impl Fn(&P) -> bool) {
+        self.overtaken.take_if(|(_, packet)| gone(packet));
+        self.late.retain(|(_, packet)| !gone(packet));
+    }
+
     /// When something next comes out by itself.
     pub fn wakes_at(&self) -> Option<Duration> {
         self.overtaken.iter().chain(&self.late).map(|(at, _)| *at).min()
@@ -198,6 +204,16 @@ mod tests {
         through.sort_unstable();
         through.dedup();
         assert_eq!(through.len() as u64, 10_000 - tally.lost);
+    }
+
+    #[test]
+    fn what_is_under_way_to_a_closed_port_never_arrives() {
+        let mut weather = Weather::new(Odds { late: 1.0, ..Odds::default() }, chance(1, 1, 1));
+        (0..10).for_each(|number| weather.take(Duration::ZERO, number, &mut Vec::new()));
+        weather.forget(|number| *number < 9);
+        let mut through = Vec::new();
+        weather.due(Duration::from_secs(9), &mut through);
+        assert_eq!(through, [9]);
     }
 
     #[test]

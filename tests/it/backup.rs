@@ -1,4 +1,6 @@
 //! A site goes back to yesterday: what was open then is closed, what was offered is kept back, and the commands say so.
+//!
+//! The story and the commands on a stopped daemon; a running one is backed up and restored under load by tests/checks/faults.
 
 use std::path::Path;
 

@@ -53,7 +53,7 @@ pub(super) fn copy(conn: &Connection, path: &Path, to: &Path, stop: &dyn Fn() ->
         match pages.step(BITE.0).map_err(|error| fault(path, &error))? {
             StepResult::Done => break,
             _ if stop() => return Err(StoreFault::Closed),
-            _ => std::thread::sleep(BITE.1),
+            _ => std::thread::park_timeout(BITE.1),
         }
     }
     drop(pages);

@@ -39,7 +39,7 @@ const BITE: (i32, Duration) = (2_000, Duration::from_millis(1));
 pub(super) fn examine(mut conn: Connection, path: &Path, stop: impl Fn() -> bool + Send + Clone + 'static) -> Result<(), StoreFault> {
     let stopped = stop.clone();
     let rest = move || {
-        std::thread::sleep(BITE.1);
+        std::thread::park_timeout(BITE.1);
         stopped()
     };
     conn.progress_handler(BITE.0, Some(rest)).map_err(|error| fault(path, &error))?;

@@ -1,4 +1,6 @@
 //! A backup is one moment of a store that goes on being written, its seal tells every change of a byte, and nobody runs on it by mistake.
+//!
+//! Writers go on while copies are made. What a restore means for hosts is a story, and tried with one (tests/it/backup.rs).
 
 use std::{
     path::{Path, PathBuf},

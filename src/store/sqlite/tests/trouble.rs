@@ -1,5 +1,7 @@
 //! What a running store does when its files are spoiled, taken away or locked under it: it says what, keeps nothing it cannot keep, and goes on
 //! by itself where that is possible.
+//!
+//! Real files, spoiled as an operator or a disk would; what a slow or refusing disk does is tried on the whole daemon (tests/checks/faults-slow).
 
 use std::{fs, path::PathBuf};
 
@@ -93,7 +95,7 @@ async fn damage_deep_in_a_large_file_is_found_behind_the_start_and_ends_every_an
     check(store.settings(), "store_corrupt");
     check(put(&store, saving(vec![host(9)])).await, "store_corrupt");
     let said = store.trouble().unwrap().to_string();
-    assert!(said.contains("bootwright restore") && said.contains("journal"), "{said}");
+    assert!(said.contains("bootwright restore") && said.contains("is damaged"), "{said}");
 }
 
 #[tokio::test]
