@@ -65,7 +65,13 @@ async fn loading(config: &Config, hosts: usize) {
 }
 
 /// Runs `count` stories, `flight` of them at once.
-async fn measure<F: Future<Output = ()> + Send + 'static>(house: &Arc<House>, what: &str, count: usize, flight: usize, story: impl Fn(Arc<House>, usize) -> F) {
+async fn measure<F: Future<Output = ()> + Send + 'static>(
+    house: &Arc<House>,
+    what: &str,
+    count: usize,
+    flight: usize,
+    story: impl Fn(Arc<House>, usize) -> F,
+) {
     let (begun, cpu, counts) = (Instant::now(), cpu_micros(), house.store.counts());
     let mut running: VecDeque<JoinHandle<()>> = VecDeque::with_capacity(flight);
     for n in 0..count {
