@@ -13,9 +13,16 @@ use super::{
 };
 use crate::{
     model::{Actor, ArtifactRef, Host, HostId, LoopPolicy, Reached, SessionId, Stage, What},
-    rules::{inherit::Effective, lifecycle::Event, session::Sign},
+    rules::{
+        inherit::Effective,
+        lifecycle::Event,
+        session::{self, Sign},
+    },
     store::shelf::artifacts::{ArtifactFault, Opened},
 };
+
+/// The word of a plan that keeps a machine at a screen ([`crate::model::Plan::word`]).
+const HOLD: &str = "hold";
 
 /// A fetch whose course is worth recording.
 #[derive(Debug, Clone)]
@@ -57,7 +64,7 @@ impl House {
         if !scene.effective().is_some_and(boots) {
             return Ok(());
         }
-        let Err(refusal) = self.admits(host, &scene, session) else { return Ok(()) };
+        let Err(refusal) = held(host, session).map_or_else(|| self.admits(host, &scene, session), Err) else { return Ok(()) };
         let mut draft = Draft::of(self, host.clone(), Actor::Host { mac: None, proven: false }, scene.now);
         self.note_refusal(&mut draft, session, &refusal, &artifact.to_string());
         // Stale: somebody else wrote meanwhile, and the next refusal will be noted instead.
@@ -107,6 +114,15 @@ impl House {
         }
         Ok(())
     }
+}
+
+/// Why this power-on gets no kernel though a build is open: its machine was told to hold. A fetch shows too little to find out again what spoke
+/// against it, such as a board that is not the recorded one.
+fn held(host: &Host, session: Option<SessionId>) -> Option<Refusal> {
+    let told = session::named(host, session)?.plan.as_deref()?;
+    let text =
+        "the script of this boot session was a hold screen; what it says is to be settled first, then let the machine ask for its script again";
+    (told == HOLD).then(|| Refusal::Closed(text.to_owned()))
 }
 
 fn transfer(fetch: &Fetch, outcome: &str, sent_bytes: u64) -> What {

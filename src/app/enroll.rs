@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use super::{
-    Fault, House, Refusal, Told,
+    Fault, House, Told,
     house::Pen,
     pace::{self, Key},
     script::ScriptAsk,
@@ -108,16 +108,8 @@ impl House {
             return Err(format!("network {} leaves that to an operator", network.name));
         }
         // Whether there is a live image is one question for everybody who would need it.
-        let (seen, next) = (self.nobody(Lifecycle::New), self.nobody(Lifecycle::Registering));
-        self.live_image_or_refusal(&seen, &next).map_err(|refusal: Refusal| refusal.to_string())?;
+        self.live_image_for(Lifecycle::Registering.word()).map_err(|refusal| refusal.to_string())?;
         Ok(self.new_live(None, None))
-    }
-
-    /// A host that is nowhere, to ask a question about.
-    fn nobody(&self, lifecycle: Lifecycle) -> Host {
-        #[expect(clippy::expect_used, reason = "a constant")]
-        let name = "nobody".parse().expect("it is a host name");
-        Host { lifecycle, ..Host::new(HostId(uuid::Uuid::nil()), name, Vec::new(), self.now()) }
     }
 
     /// A line in the journal for it, once a minute: it comes as fast as anybody asks.

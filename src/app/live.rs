@@ -142,10 +142,12 @@ impl House {
     /// Refuses a step into a state that only the live image ends: a host must never wait for an image that does not come.
     pub(super) fn live_image_or_refusal(&self, seen: &Host, next: &Host) -> Result<(), Refusal> {
         let needs = matches!(next.lifecycle, Lifecycle::Registering | Lifecycle::UsedRegistering | Lifecycle::Cleaning { .. });
-        if !needs || seen.lifecycle == next.lifecycle {
-            return Ok(());
-        }
-        self.live_image().map(drop).map_err(|why| Refusal::NoLiveImage { state: next.lifecycle.word(), why: why.to_string() })
+        if needs && seen.lifecycle != next.lifecycle { self.live_image_for(next.lifecycle.word()) } else { Ok(()) }
+    }
+
+    /// Refuses a step into the state of that word where there is no live image to end it.
+    pub(super) fn live_image_for(&self, state: &'static str) -> Result<(), Refusal> {
+        self.live_image().map(drop).map_err(|why| Refusal::NoLiveImage { state, why: why.to_string() })
     }
 
     /// Opens `vmlinuz` or `initrd` of the present version.

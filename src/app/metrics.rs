@@ -67,6 +67,7 @@ pub struct Metrics {
     journal_entries: Counter,
     store_seen: Mutex<Counts>,
     renders: Family<Word, Counter>,
+    agent_denials: Family<Word, Counter>,
     deadlines: Family<Word, Counter>,
     refusals: Counter,
     warnings: Counter,
@@ -115,6 +116,7 @@ impl Metrics {
             journal_entries: new(r, "journal_entries", "Entries written to the journal"),
             store_seen: Mutex::default(),
             renders: new(r, "template_renders", "Templates rendered, by outcome"),
+            agent_denials: new(r, "agent_denials", "Words of the live image's agent that were refused, by reason"),
             deadlines: new(r, "deadlines_passed", "Deadlines passed, soft or hard"),
             refusals: new(r, "refusals", "Requests of operators or machines refused by a rule"),
             warnings: new(r, "warnings", "Warnings that belong to no host"),
@@ -166,6 +168,11 @@ impl Metrics {
     /// A connection was turned away.
     pub fn connection_refused(&self, listener: &'static str, reason: &'static str) {
         self.connections_refused.get_or_create(&Refusal { listener, reason }).inc();
+    }
+
+    /// The live image's agent was told no, for this reason.
+    pub fn agent_denied(&self, reason: &'static str) {
+        self.agent_denials.get_or_create(&Word { word: reason }).inc();
     }
 
     /// A template was rendered: `ok` or the stable word of what went wrong.

@@ -18,6 +18,7 @@ pub mod draft;
 pub mod duty;
 pub mod enroll;
 pub mod explain;
+pub mod forged;
 pub mod health;
 pub mod hosts;
 pub mod house;

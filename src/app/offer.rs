@@ -76,17 +76,14 @@ struct Case<'a> {
     client: Client,
     /// Our address as the client is to see it.
     server: Ipv4Addr,
+    /// The base URL of the boot listener for this client.
+    url: String,
     now: Timestamp,
 }
 
 impl Case<'_> {
     fn request(&self) -> &Request {
         &self.ask.request
-    }
-
-    /// The base URL of the boot listener for this client.
-    fn url(&self, desk: &Desk) -> String {
-        desk.house.config.boot_url(self.server)
     }
 
     fn pen(&self) -> Pen {
@@ -194,7 +191,8 @@ impl Desk {
         let network = offer::network_of(&ask.request, link, settings.networks.values().map(AsRef::as_ref));
         let network = network.and_then(|network| settings.networks.get(&network.name)).cloned();
         let server = network.as_ref().and_then(|network| network.server).unwrap_or_else(|| source(ask, network.as_deref()));
-        Ok(Case { ask, client: loaders::client(&ask.request), network, server, now: self.house.now() })
+        let url = self.house.config.boot_url(server);
+        Ok(Case { ask, client: loaders::client(&ask.request), network, server, url, now: self.house.now() })
     }
 
     /// Whether a stranger has an address here, or is one of no more newcomers than a link may bring.

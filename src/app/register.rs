@@ -44,8 +44,7 @@ impl House {
 
     /// Whether the site offers a machine without asking: never one whose identity is in doubt (as T5).
     fn offers_by_itself(&self, host: &Host, identity: &Identity, settings: &Settings) -> bool {
-        let blocking = |kind: IssueKind| matches!(kind, IssueKind::DuplicateMac | IssueKind::UuidMismatch | IssueKind::WipeUnverified);
-        let open = host.issues.iter().any(|issue| blocking(issue.kind) && !identity.settled.contains(&issue.kind));
+        let open = host.issues.iter().any(|issue| issue.kind.blocks() && !identity.settled.contains(&issue.kind));
         let wished = self.network_of(host, settings).is_some_and(|network| network.auto_available);
         wished && !open && identity.issues.is_empty()
     }
@@ -53,7 +52,7 @@ impl House {
     /// The network of a host: the recorded one, else the one that its address or lease is of.
     fn network_of(&self, host: &Host, settings: &Settings) -> Option<Arc<Network>> {
         let by_name = host.network.as_ref().and_then(|name| settings.networks.get(name));
-        let by_address = || host.address.and_then(|address| settings.networks.values().find(|network| network.subnet.contains(&address)));
+        let by_address = || host.address.and_then(|address| settings.network_at(address));
         let by_lease = || {
             let leases = self.book().leases(self.now());
             let own = leases.into_iter().find(|lease| host.macs.contains(&lease.mac))?;

@@ -62,7 +62,7 @@ impl House {
     pub fn scene(&self, host: Arc<Host>, server: Option<Ipv4Addr>, peer: Option<Ipv4Addr>) -> Told<Scene> {
         let settings = self.store.settings()?;
         let by_name = host.network.as_ref().and_then(|name| settings.networks.get(name));
-        let by_peer = || peer.and_then(|peer| settings.networks.values().find(|network| network.subnet.contains(&peer)));
+        let by_peer = || peer.and_then(|peer| settings.network_at(peer));
         let network = by_name.or_else(by_peer).cloned();
         let named = host.open_build().map(|build| build.profile.clone()).or_else(|| host.profile.clone());
         let named = named.or_else(|| network.as_ref().and_then(|network| network.profile.clone()));

@@ -71,7 +71,7 @@ impl House {
     /// DHCP carries no serial numbers, so the first question never has one.
     pub fn serial_question(&self, ask: &ScriptAsk) -> Option<String> {
         let settings = self.store.settings().ok()?;
-        let network = settings.networks.values().find(|network| network.subnet.contains(&ask.peer))?;
+        let network = settings.network_at(ask.peer)?;
         let wanted = network.auto_enroll != AutoEnroll::Off && network.naming.as_deref().is_some_and(|pattern| pattern.contains("{serial}"));
         let asks = wanted && ask.serial.is_none() && matches!(self.identify(ask), Ok(Who::Stranger));
         asks.then(|| crate::rules::render::serial_script(&retry(&self.config.boot_url(network.server.unwrap_or(ask.server)), ask, ask.session)))
@@ -220,7 +220,7 @@ impl House {
     /// The record that is made of a stranger where its network takes strangers in; with a live image it is registered at once.
     async fn take_in_stranger(&self, ask: &ScriptAsk) -> Told<Option<Arc<Host>>> {
         let settings = self.store.settings()?;
-        let Some(network) = settings.networks.values().find(|network| network.subnet.contains(&ask.peer)) else { return Ok(None) };
+        let Some(network) = settings.network_at(ask.peer) else { return Ok(None) };
         let plan = self.plan_of_stranger(Some(network), Firmware::ipxe(ask.arch.unwrap_or(Arch::Unknown)));
         match (network.auto_enroll, plan) {
             (AutoEnroll::On, Plan::Live { .. }) | (AutoEnroll::Ask, _) => self.enroll(ask, network).await,
@@ -230,7 +230,7 @@ impl House {
 
     async fn script_for_stranger(&self, ask: &ScriptAsk) -> Told<Script> {
         let settings = self.store.settings()?;
-        let network = settings.networks.values().find(|network| network.subnet.contains(&ask.peer));
+        let network = settings.network_at(ask.peer);
         let firmware = Firmware::ipxe(ask.arch.unwrap_or(Arch::Unknown));
         let plan = self.plan_of_stranger(network.map(AsRef::as_ref), firmware);
         let url = self.config.boot_url(network.and_then(|network| network.server).unwrap_or(ask.server));

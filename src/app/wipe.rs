@@ -11,8 +11,8 @@ use serde::Deserialize;
 use super::{Failure, House, Refusal, Told, action::Words, draft::Draft};
 use crate::{
     model::{
-        Certificate, DiskId, DiskResult, Entry, Host, HostId, Lifecycle, LiveMode, PlannedDisk, Then, What, WipePlan, WipePolicy,
-        lifecycle::ErrorFrom, token::sha256_hex,
+        Certificate, DiskId, DiskResult, Entry, Host, HostId, Lifecycle, LiveMode, PlannedDisk, What, WipePlan, WipePolicy, lifecycle::ErrorFrom,
+        token::sha256_hex,
     },
     rules::{
         lifecycle::{Event, NewLive, Why, Wiped},
@@ -77,8 +77,7 @@ impl House {
         match (begun, plan) {
             // The lifecycle has nothing else against it.
             (Err(Why::NoPlan { .. }), Err(why)) => {
-                let cleaning = Lifecycle::Cleaning { then: Then::Unavailable, from: Box::new(draft.seen.lifecycle.clone()) };
-                self.live_image_or_refusal(&draft.seen, &Host { lifecycle: cleaning, ..draft.host.clone() })?;
+                self.live_image_for("cleaning")?;
                 Err(Refusal::NoPlan(why))
             }
             (Err(why), _) => Err(Refusal::Lifecycle(why)),

@@ -22,7 +22,7 @@ use super::{
 use crate::model;
 
 pub use edit::pair;
-pub use verb::Verb;
+pub use verb::{Verb, of_its_own};
 
 /// The commands on hosts.
 #[derive(Debug, clap::Subcommand)]

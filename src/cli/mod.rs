@@ -1,5 +1,7 @@
 //! The command line: a client of the REST API, one file per noun. Only `serve`, `check`, `image`, `restore` and the offline commands of
 //! templates and backups work without a daemon.
+//! The command line: a client of the REST API, one file per noun. Only `serve`, `check`, `image` and the offline template commands
+//! work without a daemon; `simulate` asks one as machines do.
 //!
 //! Every command parses, asks one route and prints; it decides nothing. Tables are for people, `--json` gives the API's answer as it came.
 //! Exit codes: 0 done, 1 refused or failed, 2 called wrongly, 3 the daemon cannot be reached.
@@ -24,6 +26,7 @@ mod profile;
 mod restore;
 mod rule;
 mod serve;
+mod simulate;
 mod stream;
 mod table;
 mod template;
@@ -34,7 +37,7 @@ mod watch;
 
 use std::ffi::OsString;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use client::{Client, Remote};
 use console::Console;
@@ -65,6 +68,7 @@ struct Line {
 enum Command {
     Serve(serve::Serve),
     Check(check::Check),
+    Simulate(simulate::Simulate),
     Apply(apply::Apply),
     /// Hosts: the inventory, and everything an operator may do to one
     #[command(subcommand)]
@@ -103,9 +107,18 @@ enum Command {
     Verify(verify::Verify),
 }
 
+impl Line {
+    /// Parses a command line; each verb's help has the flags of that verb.
+    fn read(line: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut command = Self::command().mut_subcommand("host", |host| host.mut_subcommands(host::of_its_own));
+        let mut found = command.try_get_matches_from_mut(line)?;
+        Self::from_arg_matches_mut(&mut found).map_err(|wrong| wrong.format(&mut command))
+    }
+}
+
 /// Runs one command; the exit code.
 pub fn run(line: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) -> u8 {
-    match Line::try_parse_from(line) {
+    match Line::read(line) {
         Ok(line) => {
             console.is_json = line.json;
             match dispatch(line, console) {
@@ -129,6 +142,7 @@ fn dispatch(line: Line, console: &mut Console<'_>) -> Done {
     match line.command {
         Command::Serve(command) => command.run(),
         Command::Check(command) => command.run(console),
+        Command::Simulate(command) => command.run(&remote, console),
         Command::Apply(command) => command.run(&remote, console),
         Command::Host(command) => command.run(&Client::new(&remote)?, console),
         Command::Build(command) => command.run(&Client::new(&remote)?, console),
@@ -150,8 +164,6 @@ fn dispatch(line: Line, console: &mut Console<'_>) -> Done {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     /// Every example that a command's help shows.

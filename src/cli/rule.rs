@@ -199,7 +199,7 @@ fn told(HostTrial { host, lifecycle, facts_at, unasked, trial }: &HostTrial, con
         console.line(format_args!("  + {} {}  by {}", one.field, value(&one.value), one.rule))?;
     }
     for one in &trial.keeps {
-        console.line(format_args!("  = {} {}  not by {}: {}", one.field, value(&one.value), one.rule, one.why))?;
+        console.line(format_args!("  = {} stays: {}; rule {} has {} for it", one.field, one.why, one.rule, value(&one.value)))?;
     }
     trial.unjudged.iter().try_for_each(|one| console.line(format_args!("  ! {}", one.text)))
 }

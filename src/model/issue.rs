@@ -36,6 +36,24 @@ pub enum IssueKind {
     OnceIgnored,
 }
 
+impl IssueKind {
+    /// Whether a host with it is offered to nobody: which machine it is, or what is on its disks, is in doubt.
+    pub const fn blocks(self) -> bool {
+        match self {
+            Self::DuplicateMac | Self::UuidMismatch | Self::WipeUnverified => true,
+            Self::BootLoop
+            | Self::DidNotNetboot
+            | Self::Overdue
+            | Self::BmcUnreachable
+            | Self::TokenExpired
+            | Self::AgentLost
+            | Self::HardwareChanged
+            | Self::CallbackLate
+            | Self::OnceIgnored => false,
+        }
+    }
+}
+
 /// One open issue of a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Issue {

@@ -78,6 +78,30 @@ pub struct Crew {
 }
 
 impl LiveRun {
+    /// A run that was just begun by nobody in particular, from a new host: it has no plan, and nothing was heard of it.
+    pub fn new(id: LiveId, mode: LiveMode, token_hash: TokenHash, token_expires: Timestamp) -> Self {
+        Self {
+            id,
+            mode,
+            token_hash,
+            token_expires,
+            plan_hash: None,
+            plan: None,
+            by: String::new(),
+            from: Lifecycle::New,
+            then: None,
+            session: None,
+            crew: None,
+            hello_at: None,
+            heard_at: None,
+            progress: None,
+            partial: None,
+            report: None,
+            results: Vec::new(),
+            ended_at: None,
+        }
+    }
+
     /// Whether the agent may still speak.
     pub fn is_open(&self) -> bool {
         self.ended_at.is_none()

@@ -145,26 +145,8 @@ mod tests {
 
     #[test]
     fn an_agent_that_spoke_is_lost_after_two_minutes_and_given_up_after_five() {
-        let live = |hello_at, heard_at, ended_at| LiveRun {
-            id: LiveId(uuid::Uuid::nil()),
-            mode: LiveMode::Register,
-            token_hash: TokenHash(String::new()),
-            token_expires: at(9999),
-            plan_hash: None,
-            plan: None,
-            by: String::new(),
-            from: Lifecycle::New,
-            then: None,
-            session: None,
-            crew: None,
-            progress: None,
-            partial: None,
-            report: None,
-            results: Vec::new(),
-            hello_at,
-            heard_at,
-            ended_at,
-        };
+        let begun = || LiveRun::new(LiveId(uuid::Uuid::nil()), LiveMode::Register, TokenHash(String::new()), at(9999));
+        let live = |hello_at, heard_at, ended_at| LiveRun { hello_at, heard_at, ended_at, ..begun() };
         let with = |live| Host { live: Some(live), ..host() };
         check(&with(live(None, None, None)), 10_000, &[]);
         // A server that was down until second 500 waits for the agent's next word from there on.

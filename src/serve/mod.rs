@@ -118,8 +118,8 @@ pub async fn run_until(config: Config, stop: CancellationToken) -> Result<(), Se
 /// Binds everything before anything is served: a daemon that has half its ports is worse than none.
 async fn bind(house: &Arc<House>, after: &TaskTracker, parts: &mut Parts) -> Result<(), ServeFault> {
     let config = &house.config;
-    let boot = listen("machines", config.boot.listen.into()).await?;
-    let admin = listen("operators", config.admin.listen).await?;
+    let boot = listen("machines", config.boot.listen.into())?;
+    let admin = listen("operators", config.admin.listen)?;
     let tls = match (&config.admin.tls_cert, &config.admin.tls_key) {
         (Some(chain), Some(key)) => Some(http::tls::acceptor(chain, key)?),
         _ => None,
@@ -164,18 +164,22 @@ fn listener(
 ) -> http::listener::Listener {
     let limits = &house.config.limits;
     let shape = if name == "boot" { http::listener::Limits::boot() } else { http::listener::Limits::admin() };
+    let shape = http::listener::Limits { floor_bytes: limits.http_floor_bytes, ..shape };
     let limits = if name == "boot" {
         http::listener::Limits { total: limits.http_connections, per_peer: limits.http_connections_per_peer, ..shape }
     } else {
         shape
     };
     let counting = house.clone();
-    let refused = Box::new(move |why: http::listener::Turned| counting.metrics.connection_refused(name, why.word()));
+    let refused = Arc::new(move |why: http::listener::Turned| counting.metrics.connection_refused(name, why.word()));
     http::listener::Listener { name, socket, routes, limits, tls, refused }
 }
 
+/// A rack that is switched on connects within a moment: the queue is as long as the system allows it to be (usually 4096).
+const BACKLOG: i32 = 16384;
+
 /// Binds a TCP port, also at an address that no interface has yet: it is served from the moment that one has it (ip(7), IP_FREEBIND).
-async fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, ServeFault> {
+fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, ServeFault> {
     let bind = || -> io::Result<(TcpListener, bool)> {
         let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
         socket.set_reuse_address(true)?;
@@ -188,7 +192,7 @@ async fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, 
         } else {
             here?;
         }
-        socket.listen(1024)?;
+        socket.listen(BACKLOG)?;
         Ok((TcpListener::from_std(socket.into())?, late))
     };
     let (listener, late) = bind().map_err(|source| ServeFault::Listen { what, address, source })?;

@@ -4,6 +4,8 @@
 //! are cut into their pieces and compared as bytes, and only what differs becomes a value. Texts that mean the same may differ in the order of
 //! members; then pieces are compared that differ as texts, and nothing comes of it. Pure.
 
+use std::borrow::Cow;
+
 use json_patch::{AddOperation, Patch, PatchOperation, RemoveOperation, ReplaceOperation, jsonptr::PointerBuf};
 use serde_json::{Error, Value};
 
@@ -25,8 +27,8 @@ impl Found {
             return Ok(());
         }
         match (before.as_bytes().first(), after.as_bytes().first()) {
-            (Some(b'{'), Some(b'{')) => self.compare_members(&members(before)?, &members(after)?),
-            (Some(b'['), Some(b'[')) => self.compare_elements(&pieces(before), &pieces(after)),
+            (Some(b'{'), Some(b'{')) => self.compare_members(&members(before), &members(after)),
+            (Some(b'['), Some(b'[')) => self.compare_elements(&elements(before), &elements(after)),
             _ => {
                 let (old, value): (Value, Value) = (serde_json::from_str(before)?, serde_json::from_str(after)?);
                 if old != value {
@@ -37,26 +39,31 @@ impl Found {
         }
     }
 
-    fn compare_members(&mut self, before: &[(String, &str)], after: &[(String, &str)]) -> Result<(), Error> {
+    fn compare_members(&mut self, before: &[Member<'_>], after: &[Member<'_>]) -> Result<(), Error> {
         // Both come from the same program nearly always, so a member is looked for where the one before it was found.
         let mut next = 0;
         let mut kept = vec![false; before.len()];
-        for (key, text) in after {
-            let (later, earlier) = before.split_at(next);
-            let found = earlier.iter().position(|(one, _)| one == key).map(|index| next + index);
-            let found = found.or_else(|| later.iter().position(|(one, _)| one == key));
-            self.at.push_back(key.as_str());
-            match found {
+        for member in after {
+            let (earlier, later) = before.split_at(next);
+            let found = later.iter().position(|one| one.is_named_as(member)).map(|index| next + index);
+            match found.or_else(|| earlier.iter().position(|one| one.is_named_as(member))) {
                 Some(index) => {
                     (next, kept[index]) = (index + 1, true);
-                    self.compare(before[index].1, text)?;
+                    if before[index].value != member.value {
+                        self.at.push_back(member.name().as_ref());
+                        self.compare(before[index].value, member.value)?;
+                        self.at.pop_back();
+                    }
                 }
-                None => self.add(text)?,
+                None => {
+                    self.at.push_back(member.name().as_ref());
+                    self.add(member.value)?;
+                    self.at.pop_back();
+                }
             }
-            self.at.pop_back();
         }
-        for ((key, _), _) in before.iter().zip(kept).filter(|(_, kept)| !kept) {
-            self.at.push_back(key.as_str());
+        for (member, _) in before.iter().zip(kept).filter(|(_, kept)| !kept) {
+            self.at.push_back(member.name().as_ref());
             self.remove();
             self.at.pop_back();
         }
@@ -100,37 +107,66 @@ impl Found {
     }
 }
 
-/// The members of an object, keys read and values as they stand.
-fn members(object: &str) -> Result<Vec<(String, &str)>, Error> {
-    let member = |piece: &'_ str| {
-        let (key, _) = piece.split_at(value_end(piece.as_bytes()));
-        serde_json::from_str::<String>(key).map(|name| (name, key.len()))
-    };
-    pieces(object)
-        .into_iter()
-        .map(|piece| {
-            let (key, end) = member(piece)?;
-            Ok((key, piece[end..].trim_start_matches([' ', '\n', '\t', '\r']).trim_start_matches(':').trim_ascii()))
-        })
-        .collect()
+/// A member of an object, both halves as they stand.
+struct Member<'t> {
+    /// In its quotes.
+    key: &'t str,
+    value: &'t str,
 }
 
-/// What stands between the commas of an object or array.
-fn pieces(text: &str) -> Vec<&str> {
-    let mut pieces = Vec::with_capacity(16);
-    let mut rest = text.trim_ascii().get(1..).unwrap_or_default().trim_ascii();
-    while !rest.is_empty() && !rest.starts_with(['}', ']']) {
-        let mut end = value_end(rest.as_bytes());
-        if rest[end..].trim_ascii_start().starts_with(':') {
-            let value = end + rest[end..].find(':').unwrap_or(0) + 1;
-            let blank = rest[value..].len() - rest[value..].trim_ascii_start().len();
-            end = value + blank + value_end(&rest.as_bytes()[value + blank..]);
-        }
-        pieces.push(&rest[..end]);
-        rest = rest[end..].trim_ascii_start();
-        rest = rest.strip_prefix(',').unwrap_or(rest).trim_ascii_start();
+impl<'t> Member<'t> {
+    fn name(&self) -> Cow<'t, str> {
+        let plain = || Cow::Borrowed(self.key.trim_matches('"'));
+        if self.key.contains('\\') { serde_json::from_str(self.key).map_or_else(|_| plain(), Cow::Owned) } else { plain() }
     }
-    pieces
+
+    /// The same name may be spelled in two ways, but only with a backslash in one of them.
+    fn is_named_as(&self, other: &Self) -> bool {
+        self.key == other.key || ((self.key.contains('\\') || other.key.contains('\\')) && self.name() == other.name())
+    }
+}
+
+/// The members of an object.
+fn members(object: &str) -> Vec<Member<'_>> {
+    // As many as a host has fields.
+    let mut members = Vec::with_capacity(32);
+    let mut rest = inside(object);
+    while rest.starts_with('"') {
+        let (key, after) = rest.split_at(value_end(rest.as_bytes()));
+        let after = after.trim_ascii_start();
+        let after = after.strip_prefix(':').unwrap_or(after).trim_ascii_start();
+        let (value, after) = after.split_at(value_end(after.as_bytes()));
+        members.push(Member { key, value });
+        rest = next(after);
+    }
+    members
+}
+
+/// The elements of an array.
+fn elements(array: &str) -> Vec<&str> {
+    let mut elements = Vec::with_capacity(16);
+    let mut rest = inside(array);
+    while !rest.is_empty() && !rest.starts_with(['}', ']']) {
+        let (element, after) = rest.split_at(value_end(rest.as_bytes()));
+        if element.is_empty() {
+            // Not JSON; what stands there is compared no further.
+            break;
+        }
+        elements.push(element);
+        rest = next(after);
+    }
+    elements
+}
+
+/// What stands behind the opening bracket.
+fn inside(text: &str) -> &str {
+    text.get(1..).unwrap_or_default().trim_ascii_start()
+}
+
+/// What stands behind the next comma.
+fn next(text: &str) -> &str {
+    let text = text.trim_ascii_start();
+    text.strip_prefix(',').unwrap_or(text).trim_ascii_start()
 }
 
 /// Where the value that a text begins with ends.
@@ -212,6 +248,12 @@ mod tests {
             json_patch::patch(&mut folded, &between(Some(&pretty), Some(&after.to_string())).unwrap()).unwrap();
             prop_assert_eq!(folded, after);
         }
+    }
+
+    #[test]
+    fn a_name_is_the_same_however_it_is_spelled() {
+        let patch = between(Some(r#"{"\u0061":1,"b\"":2}"#), Some(r#"{"a":1,"b\"":3}"#)).unwrap();
+        assert_eq!(patch.to_string(), r#"[{"op":"replace","path":"/b\"","value":3}]"#);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 # The peers, as Debian packages them, each with the settings its own documentation advises for this work.
 #
 # peer_start NAME returns when it answers; its files lie in $BENCH_DIR/NAME.  All serve $TREE and the same pool.
-ATFTPD=$LAB_CACHE/programs/usr/sbin/atftpd
+export ATFTPD=$LAB_CACHE/programs/usr/sbin/atftpd
 
 peer_start() {
     local name=$1 dir=$BENCH_DIR/$1

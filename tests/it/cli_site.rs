@@ -245,7 +245,7 @@ async fn a_rule_in_a_file_is_tried_before_it_is_kept() {
         "! it is in use; rules give nothing to such a host",
         "+ tags fast  by fast",
         "+ params.size 3  by fast",
-        "= profile os  not by fast: it has os",
+        "= profile stays: it has os; rule fast has os for it",
     ];
     for part in want {
         assert!(told.contains(part), "{part:?} is not in\n{told}");

@@ -127,6 +127,10 @@ async fn who_has_no_token_of_a_run_is_told_so_before_a_byte_of_its_body_is_kept(
     denied(&say(&site, token, "hello", &wrong.to_string()).await, 409, "wrong_mode", "boot from the network");
     let report = json!({ "protocol": 1, "session": word(&script, "bw.session"), "report_id": "r", "kind": "failed", "text": "x" });
     denied(&say(&site, token, "report", &report.to_string()).await, 409, "no_hello", "hello");
+    let metrics = site.house.metrics.encode();
+    for (reason, times) in [("unknown_token", 9), ("too_large", 3), ("malformed", 4), ("wrong_mode", 1), ("no_hello", 1)] {
+        assert!(metrics.contains(&format!("bootwright_agent_denials_total{{word=\"{reason}\"}} {times}\n")), "{reason}: {metrics}");
+    }
 }
 
 #[tokio::test]
@@ -166,6 +170,7 @@ async fn too_often_is_429_and_a_store_that_cannot_say_503_with_a_time_to_come_ag
     }
     denied(&last, 429, "too_often", "more often");
     assert_eq!(last.header("retry-after"), "5");
+    assert!(site.house.metrics.encode().contains("agent_denials_total{word=\"too_often\"}"));
 
     let mut lab = Lab::new().await;
     lab.house.store = Arc::new(BrokenStore);

@@ -152,7 +152,6 @@ impl Desk {
         let own = &case.ask.addresses;
         let mine = host.map(|host| host.id);
         let is_taken = |address: Ipv4Addr| own.contains(&address) || reserved.of.get(&address).is_some_and(|id| Some(*id) != mine);
-        let url = case.url(self);
         let facts = Facts {
             network: case.network.as_deref(),
             host: host.map(|host| Known { name: &host.name, address: host.address }),
@@ -160,7 +159,7 @@ impl Desk {
             boot,
             server: case.server,
             own,
-            url: &url,
+            url: &case.url,
             from: case.ask.from,
             port: case.ask.port,
             is_taken: &is_taken,
@@ -172,7 +171,7 @@ impl Desk {
     pub(super) fn stranger_boot(&self, case: &Case<'_>) -> DhcpBoot {
         let Client::Netboot(firmware) = case.client else { return not_asked() };
         let plan = self.house.plan_of_stranger(case.network.as_deref(), firmware);
-        let script = super::host::script_url(case, &case.url(self), firmware.arch, None);
+        let script = super::host::script_url(case, firmware, None);
         self.house.for_dhcp(&plan, &firmware, None, &script)
     }
 

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     app::start,
     config::Config,
-    model::{Actor, DiskState, EraseMethod, Facts, Role, Timestamp, wipe::Verification},
+    model::{Actor, DiskState, EraseMethod, Facts, Role, Then, Timestamp, wipe::Verification},
     world::StillWorld,
 };
 

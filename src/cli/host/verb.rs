@@ -22,37 +22,37 @@ pub struct Words {
     /// Anything else worth knowing
     #[arg(long, value_name = "TEXT")]
     notes: Option<String>,
-    /// For whom (reserve)
+    /// For whom
     #[arg(long = "for", value_name = "USER")]
     user: Option<String>,
-    /// Until when, RFC 3339 (reserve)
+    /// Until when, RFC 3339
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
-    /// What it becomes: available, unavailable, decommissioned (release, clean)
+    /// What it becomes: available, unavailable, decommissioned
     #[arg(long, value_name = "STATE")]
     then: Option<String>,
-    /// How thoroughly the disks are wiped: metadata, clear, purge (release, clean, retry-clean, delete)
+    /// How thoroughly the disks are wiped: metadata, clear, purge
     #[arg(long, value_name = "POLICY")]
     policy: Option<String>,
-    /// Wipe this foreign disk too, by its id; may be repeated (the same)
+    /// Wipe this foreign disk too, by its id; may be repeated
     #[arg(long, value_name = "ID")]
     include: Vec<String>,
-    /// The hash of the plan that you looked at, or its first 12 digits; without it the plan is shown and nothing is done (the same)
+    /// The hash of the plan that you looked at, or its first 12 digits; without it the plan is shown and nothing is done
     #[arg(long, value_name = "HASH")]
     plan: Option<String>,
     /// Without draining, or although the disks are not clean
     #[arg(long)]
     force: bool,
-    /// Parts were touched (end-maintenance)
+    /// Parts were touched
     #[arg(long)]
     touched: bool,
-    /// Give up a wipe that runs (defective)
+    /// Give up a wipe that runs
     #[arg(long)]
     abandon: bool,
-    /// What the power is: on, off, unknown (power)
+    /// What the power is: on, off, unknown
     #[arg(long, value_name = "STATE")]
     power: Option<String>,
-    /// Which stage was reached (report-stage)
+    /// Which stage was reached
     #[arg(long, value_name = "STAGE")]
     stage: Option<String>,
     /// Only if the host is still at this version
@@ -77,7 +77,6 @@ macro_rules! verbs {
             }
         }
 
-        #[cfg(test)]
         const WORDS: &[&str] = &[$($word),*];
     };
 }
@@ -120,6 +119,37 @@ verbs! {
     ReportStage "report_stage" "Say which stage an image's build has reached" "report-stage n1 --stage vm_created"
     ReportBuilt "report_built" "Say that the newest build is built" "report-built n1"
     ReportFailed "report_failed" "Say that the newest build failed" "report-failed n1 --reason 'no space'"
+}
+
+/// The flags of [`Words`] that each verb has a use for. The others are taken, since the daemon is who refuses them, but its help is silent about them.
+fn flags(verb: &str) -> &'static [&'static str] {
+    match verb {
+        "reserve" => &["user", "until"],
+        "adopt" | "maintenance" => &["confirm"],
+        "waive" => &["reason", "confirm"],
+        "release" | "clean" => &["then", "policy", "include", "confirm", "plan"],
+        "retry-clean" | "delete" => &["policy", "include", "confirm", "plan"],
+        "end-maintenance" => &["touched"],
+        "defective" => &["reason", "notes", "abandon"],
+        "decommission" | "remove-from-rack" => &["reason", "force"],
+        "lock" => &["force", "confirm"],
+        "freeze" | "fault" | "report-built" | "report-failed" => &["reason"],
+        "power" => &["power"],
+        "report-stage" => &["stage"],
+        _ => &[],
+    }
+}
+
+/// Leaves the other verbs' flags out of a verb's help; other commands stay as they are.
+pub fn of_its_own(command: clap::Command) -> clap::Command {
+    if !WORDS.contains(&command.get_name().replace('-', "_").as_str()) {
+        return command;
+    }
+    const FOR_SOME: [&str; 13] =
+        ["confirm", "reason", "notes", "user", "until", "then", "policy", "include", "plan", "force", "touched", "abandon", "power"];
+    let own = flags(command.get_name());
+    let is_foreign = |id: &str| (FOR_SOME.contains(&id) || id == "stage") && !own.contains(&id);
+    command.mut_args(|arg| if is_foreign(arg.get_id().as_str()) { arg.hide(true) } else { arg })
 }
 
 impl Verb {
@@ -193,6 +223,21 @@ impl Words {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[track_caller]
+    fn check_help(verb: &str, has: &[&str], lacks: &[&str]) {
+        let help = crate::cli::Line::read(["bootwright", "host", verb, "--help"].map(Into::into)).unwrap_err().to_string();
+        assert!(has.iter().all(|flag| help.contains(flag)), "{help}");
+        assert!(!lacks.iter().any(|flag| help.contains(flag)), "{help}");
+    }
+
+    #[test]
+    fn the_help_of_a_verb_has_its_own_flags() {
+        check_help("release", &["--then", "--plan", "--policy", "--if-match"], &["--until", "--touched", "--stage", "--power", "--abandon"]);
+        check_help("reserve", &["--for", "--until"], &["--plan", "--confirm", "--force"]);
+        check_help("register", &["--if-match", "<HOST>"], &["--confirm", "--reason", "--then"]);
+        check_help("report-stage", &["--stage"], &["--reason"]);
+    }
 
     #[test]
     fn every_verb_of_the_story_is_a_command() {

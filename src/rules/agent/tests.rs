@@ -35,26 +35,8 @@ fn plan() -> WipePlan {
 
 fn run(mode: LiveMode) -> LiveRun {
     let plan = (mode == LiveMode::Clean).then(plan);
-    LiveRun {
-        id: LiveId(uuid::Uuid::nil()),
-        mode,
-        token_hash: TokenHash("h".into()),
-        token_expires: at(1_000),
-        plan_hash: plan.as_ref().map(WipePlan::hash),
-        plan: plan.map(Box::new),
-        by: "ada".into(),
-        from: Lifecycle::New,
-        then: None,
-        session: None,
-        crew: None,
-        hello_at: None,
-        heard_at: None,
-        progress: None,
-        partial: None,
-        report: None,
-        results: Vec::new(),
-        ended_at: None,
-    }
+    let begun = LiveRun::new(LiveId(uuid::Uuid::nil()), mode, TokenHash("h".into()), at(1_000));
+    LiveRun { plan_hash: plan.as_ref().map(WipePlan::hash), plan: plan.map(Box::new), by: "ada".into(), ..begun }
 }
 
 fn host(lifecycle: Lifecycle, run: LiveRun) -> Host {

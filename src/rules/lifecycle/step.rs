@@ -85,8 +85,7 @@ impl<'a> Step<'a> {
     }
 
     pub fn nothing_blocks(&self, row: &'static str) -> Result<(), Why> {
-        let blocking = |kind| matches!(kind, IssueKind::DuplicateMac | IssueKind::UuidMismatch | IssueKind::WipeUnverified);
-        match self.host.issues.iter().find(|issue| blocking(issue.kind)) {
+        match self.host.issues.iter().find(|issue| issue.kind.blocks()) {
             Some(issue) => Err(Why::BlockingIssue { row, event: self.event.word(), issue: issue.kind }),
             None => Ok(()),
         }
@@ -203,25 +202,14 @@ impl Move<'_> {
         let hard_secs = live.deadlines.map_or(times.registering.hard_secs, |deadlines| deadlines.hard_secs);
         let tries = if mode == LiveMode::Register { times.registering_tries } else { 1 };
         let expires = times::after(self.now(), hard_secs.saturating_mul(u64::from(tries.max(1))));
+        let token_expires = expires.max(self.host.hard_deadline.unwrap_or(expires));
         self.host.live = Some(LiveRun {
-            id: live.id,
-            mode,
-            token_hash: live.token_hash.clone(),
-            token_expires: expires.max(self.host.hard_deadline.unwrap_or(expires)),
             plan_hash: live.plan.as_ref().map(|plan| plan.hash()),
             plan: live.plan.clone(),
             by: self.step.actor_name(),
             from,
             then,
-            session: None,
-            crew: None,
-            hello_at: None,
-            heard_at: None,
-            progress: None,
-            partial: None,
-            report: None,
-            results: Vec::new(),
-            ended_at: None,
+            ..LiveRun::new(live.id, mode, live.token_hash.clone(), token_expires)
         });
         self
     }

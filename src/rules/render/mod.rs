@@ -4,6 +4,7 @@
 //! are bounded, nothing is escaped unless a filter says so (one rule for every kind of file). It reads no files and never puts a
 //! variable's value into a fault.
 
+mod bounds;
 pub mod condition;
 mod fault;
 mod filters;
@@ -195,7 +196,7 @@ fn engine() -> Environment<'static> {
     engine.set_formatter(print);
     // Only for the byte range of an error. The values that debug mode gathers are never shown: `fault` builds its own sentences.
     engine.set_debug(true);
-    engine.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    bounds::add(&mut engine);
     // It would print the whole context, secrets included.
     engine.remove_global("debug");
     engine.set_syntax(syntax());
@@ -213,6 +214,9 @@ fn syntax() -> SyntaxConfig {
 fn print(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
     if value.is_none() {
         return Err(Error::from(ErrorKind::UndefinedError));
+    }
+    if value.as_str().is_some_and(|text| text.len() > OUTPUT_LIMIT_BYTES) {
+        return Err(fault::complain("value-limit", format!("a value has more than {OUTPUT_LIMIT_BYTES} bytes"), "Look for what makes it so long."));
     }
     minijinja::escape_formatter(out, state, value)
 }

@@ -121,6 +121,38 @@ fn limits_hold() {
 }
 
 #[test]
+fn what_would_make_a_little_into_very_much_is_refused_before_it_does() {
+    let huge = 10_u64.pow(18);
+    for text in [
+        "v | indent(N)",
+        "v | indent(width=N)",
+        "'a\nb' | indent(N, true, true)",
+        "params | slice(N) | list",
+        "params | batch(N, 'x')",
+        "params | tojson(indent=N)",
+        "params | tojson(N)",
+        "'%Ns' | format(v)",
+        "'{:N}'.format(v)",
+        "('x' * 100000) | replace('', 'y' * 1000)",
+        "('x' * 100000).replace('x', 'y' * 1000)",
+        "range(100000) | join('y' * 1000)",
+        "('y' * 1000).join(range(100000))",
+        "([('x' * 1000)] * 100000) | join",
+        "'x' * 2000000",
+    ] {
+        let text = format!("{{{{ {} }}}}", text.replace('N', &huge.to_string()));
+        let fault = catalog(&[("t", &text)]).render("t", &json!({"v": "a", "params": [1, 2]})).unwrap_err();
+        assert_eq!(fault.rule, "value-limit", "{text}: {fault}");
+    }
+    check("{{ 'a\nb' | indent(2) }} {{ [1, 2] | join(', ') }} {{ 'aXb'.replace('X', '-') }}", json!({}), "a\n  b 1, 2 a-b");
+    check("{{ [1, 2, 3] | slice(2) | list }} {{ '%05d' | format(7) }} {{ '{:>4}'.format('x') }}", json!({}), "[[1, 2], [3]] 00007    x");
+    check("{{ [1, 2, 3] | batch(2, 0) | list | tojson(indent=1) | length }}", json!({}), "40");
+    let words = condition::Words::new([("v", &json!("a"))], &[]);
+    let condition = condition::Condition::new("rule r", "v | indent(1000000000000000000) == v").unwrap();
+    assert_eq!(condition.holds(&words).unwrap_err().rule, "value-limit");
+}
+
+#[test]
 fn a_template_can_refuse_and_the_context_cannot_be_dumped() {
     let fault = check_fault(&[("t", "{{ fail('params.mirror is needed') }}")], json!({}), ("t", 1, 4, "fail"));
     assert_eq!(fault.message, "params.mirror is needed");

@@ -3,7 +3,7 @@
 //! An agent's `ok` is a claim. It counts when everything else in the result agrees with it: the plan's method, the policy's category, the marker,
 //! the samples, the scan. One disk that does not is enough for the whole to have failed (T19).
 
-use crate::model::{Category, Certificate, DiskResult, EraseMethod, Host, LiveRun, PlannedDisk, Timestamp, WipePlan, WipePolicy, token::sha256_hex};
+use crate::model::{Category, Certificate, DiskResult, EraseMethod, Host, LiveRun, PlannedDisk, Timestamp, WipePlan, WipePolicy};
 use crate::rules::lifecycle::Wiped;
 
 use super::{policy_word, words};
@@ -155,7 +155,7 @@ pub fn certificate(paper: &Paper<'_>, disk: &PlannedDisk) -> Certificate {
         category: reached.unwrap_or(Category::None),
         statement: statement(plan.policy, reached).to_owned(),
         result,
-        plan_hash: sha256_hex(plan.text().as_bytes()),
+        plan_hash: plan.hash(),
         ordered_by: run.by.clone(),
         agent: crew.agent,
         image: crew.image,

@@ -149,10 +149,10 @@ fn each_patched(conn: &Connection, path: &Path, mut see: impl FnMut(String, Entr
         }
         Ok(())
     };
-    walk("SELECT json FROM journal WHERE host IS NOT NULL AND patched = 1 ORDER BY host, seq", |entry| {
+    walk("SELECT json FROM journal WHERE host IS NOT NULL AND +patched = 1 ORDER BY host, seq", |entry| {
         entry.host.map_or_else(String::new, |host| format!("host {host}"))
     })?;
-    let settings = "SELECT json FROM journal WHERE kind = 'settings' AND host IS NULL AND patched = 1
+    let settings = "SELECT json FROM journal WHERE kind = 'settings' AND host IS NULL AND +patched = 1
                     ORDER BY json ->> '$.what.noun', CASE json ->> '$.what.noun' WHEN 'global' THEN '' ELSE json ->> '$.what.name' END, seq";
     walk(settings, |entry| match &entry.what {
         What::Settings { noun, .. } if noun == "global" => "global ".to_owned(),

@@ -1,13 +1,13 @@
 /* pxeload - one thread that is many booting machines.
  *
  *   pxeload dhcp  -s SERVER -l LOCAL [-n MACHINES] [-w IN_FLIGHT] [-d SECONDS] [-t MS] [-T ALL]
- *   pxeload tftp  -s SERVER -f FILE [-c CLIENTS] [-T TRANSFERS] [-b BLKSIZE] [-w WINDOW] [-t MS] [-d SECONDS] [-V LOCALFILE]
+ *   pxeload tftp  -s SERVER -f FILE [-c CLIENTS] [-T TRANSFERS] [-b BLKSIZE] [-w WINDOW] [-t MS] [-d SECONDS] [-V LOCALFILE] [-o -l FIRST]
  *   pxeload http  -s SERVER -f PATH|@LIST [-c CONNECTIONS] [-d SECONDS] [-X]
  *   pxeload storm -s SERVER -l LOCAL -n MACHINES [-j RAMP_SECONDS] [-w WINDOW] [-d SECONDS] [-o]
  *
  *   -L PERCENT of the DHCP and TFTP packets get lost, each way     -a ARCH of firmware (option 93; 7)
  *   -T ALL     until so many machines have a lease, or transfers   -X a new connection for each request
- *   -V FILE    every byte is compared with it                      -o every machine uses the address that it leased
+ *   -V FILE    every byte is compared with it                      -o an address for each machine: the leased one; for TFTP counted from LOCAL
  *
  * Each mode prints one line of key=value at its end. Exit 0 if it ran, whatever the server did.
  */

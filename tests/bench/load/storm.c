@@ -26,7 +26,7 @@ struct machine {
     struct timer timer;
 };
 
-static uint64_t booted, failed_at[STAGES], bytes_got;
+static uint64_t booted, failed_at[STAGES], asked_again, bytes_got;
 static uint32_t running, most_running, over;
 static struct samples boots, by_stage[STAGES];
 
@@ -98,6 +98,7 @@ static void script_came(struct request *request, bool fine) {
     request->body = NULL;
     bytes_got += request->received;
     if (request->status == 503 && ++machine->asks < MOST_ASKS) {
+        if (asked_again++ < 3) fprintf(stderr, "machine %u: the script comes later: %.300s\n", machine->number, machine->script);
         char *after = strcasestr(request->head, "\r\nretry-after:");
         timer_set(&machine->timer, after ? 1000 * atoi(after + 14) : 4000, ask_script, machine);
         return;
@@ -170,9 +171,9 @@ static void power_on(void *whose) {
 }
 
 static void report(double seconds) {
-    printf("secs=%.2f hosts=%u ok=%lu unfinished=%lu boot_p50_ms=%.0f boot_p99_ms=%.0f boot_max_ms=%.0f most_running=%u mb=%.0f", seconds, wish.hosts, booted,
+    printf("secs=%.2f hosts=%u ok=%lu unfinished=%lu boot_p50_ms=%.0f boot_p99_ms=%.0f boot_max_ms=%.0f most_running=%u script_again=%lu mb=%.0f", seconds, wish.hosts, booted,
            (unsigned long)wish.hosts - over, percentile(&boots, 50) / 1e3, percentile(&boots, 99) / 1e3, percentile(&boots, 100) / 1e3, most_running,
-           bytes_got / 1e6);
+           asked_again, bytes_got / 1e6);
     for (int stage = 0; stage < STAGES; stage++)
         printf(" fail_%s=%lu %s_p50_ms=%.1f %s_p99_ms=%.1f", stage_names[stage], failed_at[stage], stage_names[stage], percentile(&by_stage[stage], 50) / 1e3,
                stage_names[stage], percentile(&by_stage[stage], 99) / 1e3);

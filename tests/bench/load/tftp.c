@@ -185,14 +185,22 @@ void tftp_begin(struct transfer *transfer, const char *file, struct in_addr from
 
 static uint64_t started, whole, broken, bytes_got, running;
 static struct samples times;
+static struct transfer *transfers;
 
 static void fetched(struct transfer *transfer, bool is_whole);
+
+/* With -o each client speaks from an address of its own, counted up from ours. */
+static struct in_addr address_of(const struct transfer *transfer) {
+    struct in_addr address = {0};
+    if (wish.own_addresses) address.s_addr = htonl(ntohl(wish.local.s_addr) + (uint32_t)(transfer - transfers));
+    return address;
+}
 
 static void next(struct transfer *transfer) {
     if (started < wish.total && !loop_is_stopping()) {
         started++;
         running++;
-        tftp_begin(transfer, wish.file, (struct in_addr){0}, fetched, NULL);
+        tftp_begin(transfer, wish.file, address_of(transfer), fetched, NULL);
     } else if (!running) {
         loop_stop();
     }
@@ -221,7 +229,7 @@ static void expect(const char *path) {
 int tftp_main(void) {
     if (wish.compare) expect(wish.compare);
     if (!wish.total) wish.total = wish.clients;
-    struct transfer *transfers = calloc(wish.clients, sizeof *transfers);
+    transfers = calloc(wish.clients, sizeof *transfers);
     uint64_t began = now_ns;
     for (uint32_t i = 0; i < wish.clients; i++) next(&transfers[i]);
     loop_run(wish.seconds, NULL);

@@ -16,9 +16,9 @@ row_memory() {
 }
 start_row_memory() { mkdir -p "$BENCH_DIR/bootwright"; prepared plain && ours_start bootwright; }
 
-# 512 clients, one packet in a window, so many that they all are under way when we look
+# 512 clients with an address each, one packet in a window, so many that they all are under way when we look
 transfers_running() {
-    on_clients "$LOAD" tftp -s "$SERVER_IP" -f snponly.efi -c 512 -T 4096 -b 1468 -d 8 >"$BENCH_DIR/transfers" 2>/dev/null &
+    on_clients "$LOAD" tftp -s "$SERVER_IP" -l "$POOL_FIRST" -o -f snponly.efi -c 512 -T 4096 -b 1468 -d 8 >"$BENCH_DIR/transfers" 2>/dev/null &
     local transfers=$! look highest='pss_kib=0 anon_kib=0' seen
     for look in 1 2 3 4; do
         sleep 0.7; seen=$(server_kib)

@@ -105,24 +105,14 @@ fn the_whole_is_as_good_as_its_worst_disk() {
 
 fn run(plan: &WipePlan) -> LiveRun {
     LiveRun {
-        id: LiveId(uuid::Uuid::nil()),
-        mode: LiveMode::Clean,
-        token_hash: TokenHash(String::new()),
-        token_expires: at(99),
         plan_hash: Some(plan.hash()),
         plan: Some(Box::new(plan.clone())),
         by: "ada".into(),
         from: Lifecycle::Used,
         then: Some(Then::Available),
-        session: None,
         crew: Some(Crew { agent: "0.1.0".into(), image: "20260101-aa".into() }),
         hello_at: Some(at(5)),
-        heard_at: None,
-        progress: None,
-        partial: None,
-        report: None,
-        results: Vec::new(),
-        ended_at: None,
+        ..LiveRun::new(LiveId(uuid::Uuid::nil()), LiveMode::Clean, TokenHash(String::new()), at(99))
     }
 }
 

@@ -30,7 +30,7 @@ pub(in crate::store::sqlite) struct Rows {
     dropped: Vec<Key>,
     /// Keys it did not have before.
     taken: Vec<Key>,
-    build: Option<BuildRow>,
+    builds: Vec<BuildRow>,
 }
 
 struct BuildRow {
@@ -54,10 +54,10 @@ pub(in crate::store::sqlite) fn compare(
     };
     let patch = found.map_err(|error| unreadable(path, &format!("host {id}"), error))?;
     let (dropped, taken) = moved_keys(before, after);
-    let build = after.and_then(|host| host.build.as_ref()).filter(|&build| before.and_then(|host| host.build.as_ref()) != Some(build));
-    let build = build.map(|build| Ok::<_, StoreFault>(BuildRow { json: document(build)?, build: build.clone() })).transpose()?;
+    let builds = moved_builds(before, after).into_iter().map(|build| Ok(BuildRow { json: document(build)?, build: build.clone() }));
+    let builds = builds.collect::<Result<_, StoreFault>>()?;
     let version = after.map_or(0, |host| host.version);
-    Ok((Rows { id, is_new, version, json, dropped, taken, build }, patch))
+    Ok((Rows { id, is_new, version, json, dropped, taken, builds }, patch))
 }
 
 fn document(of: &impl serde::Serialize) -> Result<String, StoreFault> {
@@ -88,7 +88,7 @@ impl Rows {
         for (kind, value) in self.dropped.iter().filter(|_| self.json.is_some()) {
             conn.prepare_cached("DELETE FROM keys WHERE kind = ?1 AND value = ?2")?.execute([*kind, value])?;
         }
-        self.build.iter().try_for_each(|row| row.save(conn, self.id))
+        self.builds.iter().try_for_each(|row| row.save(conn, self.id))
     }
 
     /// The keys that the host did not have before; to be called when every row of the change is saved, so that hosts can swap.
@@ -116,6 +116,17 @@ impl BuildRow {
         let (id, host) = (self.build.id.0.as_bytes().as_slice(), host.0.as_bytes().as_slice());
         upsert.execute(params![id, host, self.build.token_hash.0, self.build.opened_at.as_microsecond(), self.json]).map(drop)
     }
+}
+
+/// Builds whose rows are to be written: one that opens, one that is over, and one that its host lets go. What happens to a build while it is open
+/// stands in its host's document, and readers look there (`NEWEST`); to write all of it twice with every step would be the larger half of a
+/// storm's pages.
+fn moved_builds<'h>(before: Option<&'h Host>, after: Option<&'h Host>) -> Vec<&'h Build> {
+    let (was, is) = (before.and_then(|host| host.build.as_ref()), after.and_then(|host| host.build.as_ref()));
+    let same = was.map(|build| build.id) == is.map(|build| build.id);
+    let let_go = was.filter(|build| !same && build.is_open());
+    let moved = is.filter(|build| was != is && !(same && build.is_open()));
+    let_go.into_iter().chain(moved).collect()
 }
 
 /// Keys that went and keys that came; none in nearly every change.
@@ -168,18 +179,23 @@ fn builds_where(conn: &Connection, path: &Path, sql: &str, key: &dyn rusqlite::T
     rows.into_iter().map(parse).collect()
 }
 
+/// A build's host and its document, which is in its host's as long as it is that one's newest.
+const NEWEST: &str =
+    "SELECT builds.host, CASE WHEN hosts.json ->> '$.build.id' = builds.json ->> '$.id' THEN hosts.json -> '$.build' ELSE builds.json END
+                      FROM builds LEFT JOIN hosts ON hosts.id = builds.host WHERE";
+
 /// The builds of a host, newest first.
 pub(in crate::store::sqlite) fn builds(conn: &Connection, path: &Path, host: HostId) -> Result<Vec<Build>, StoreFault> {
-    let sql = "SELECT host, json FROM builds WHERE host = ?1 ORDER BY opened_at DESC, id DESC";
-    Ok(builds_where(conn, path, sql, &host.0.as_bytes().as_slice())?.into_iter().map(|(_, build)| build).collect())
+    let sql = format!("{NEWEST} builds.host = ?1 ORDER BY opened_at DESC, builds.id DESC");
+    Ok(builds_where(conn, path, &sql, &host.0.as_bytes().as_slice())?.into_iter().map(|(_, build)| build).collect())
 }
 
 /// A build and its host.
 pub(in crate::store::sqlite) fn build(conn: &Connection, path: &Path, id: crate::model::BuildId) -> Result<Option<(HostId, Build)>, StoreFault> {
-    Ok(builds_where(conn, path, "SELECT host, json FROM builds WHERE id = ?1", &id.0.as_bytes().as_slice())?.pop())
+    Ok(builds_where(conn, path, &format!("{NEWEST} builds.id = ?1"), &id.0.as_bytes().as_slice())?.pop())
 }
 
 /// The build of a token and its host.
 pub(in crate::store::sqlite) fn build_by_token(conn: &Connection, path: &Path, hash: &str) -> Result<Option<(HostId, Build)>, StoreFault> {
-    Ok(builds_where(conn, path, "SELECT host, json FROM builds WHERE token_hash = ?1", &hash)?.pop())
+    Ok(builds_where(conn, path, &format!("{NEWEST} token_hash = ?1"), &hash)?.pop())
 }
