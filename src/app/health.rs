@@ -32,12 +32,14 @@ impl House {
     }
 
     async fn look_at_store(&self) -> Told<()> {
+        // What a probe ends by its own write was there all the same.
+        let seen = self.store.trouble().map(|fault| (fault, self.now()));
         let found = match self.store.probe().await {
             Ok(()) => None,
             Err(fault) => Some(self.store.trouble().unwrap_or(fault)),
         };
-        self.metrics.set_store_trouble(found.as_ref().map(StoreFault::word));
-        let before = self.health.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let known = self.health.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let before = if found.is_none() { known.or(seen) } else { known };
         let since = before.as_ref().map_or_else(|| self.now(), |(_, since)| *since);
         match (&before, &found) {
             (Some((was, _)), Some(is)) if was.word() == is.word() => return Ok(()),

@@ -48,6 +48,7 @@ pub(super) async fn metrics(State(admin): State<Admin>) -> Response {
         admin.house.metrics.set_hosts(hosts.iter().map(AsRef::as_ref));
     }
     admin.house.metrics.store_did(admin.house.store.counts());
+    admin.house.metrics.set_store_trouble(admin.house.store.trouble().map(|fault| fault.word()));
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], admin.house.metrics.encode()).into_response()
 }
