@@ -1,5 +1,7 @@
-//! An input taken apart piece by piece, for targets that need more than one value. When it is at its end it gives zeros and nothing, so that
-//! every input means something and a mutation at one place does not change what all the others mean.
+//! An input taken apart piece by piece, for targets that need more than one value.
+//!
+//! At its end it gives zeros and nothing, so that every input means something, and a mutation at one place does not change what all the others
+//! mean.
 
 /// The rest of an input.
 pub struct Feed<'a>(&'a [u8]);
