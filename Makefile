@@ -7,7 +7,7 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 BOOTWRIGHT ?= $(abspath $(TARGET_DIR))/debug/bootwright
 export BOOTWRIGHT
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench build fmt lint lab check-templates check-dhcp check-tftp vagrant-check \
+.PHONY: help demo test bench build fmt lint lab fuzz check-templates check-dhcp check-tftp vagrant-check \
 	image check-image install-image install-demo install-bench install-test clean
 
 help:            ## this list
@@ -39,6 +39,9 @@ lint:            ## format check, clippy, documentation, all warnings as errors
 
 lab: install-test build image  ## the virtual-machine scenarios alone; one of them: make lab S=uefi-http
 	@tests/lab/run $(S)
+
+fuzz: install-test  ## parsers fed with what libFuzzer makes up, for hours; one for a while: make fuzz T=dhcp SECS=600
+	@tests/checks/fuzz $(or $(T),all) $(or $(SECS),3600)
 
 check-templates: install-test build  ## rendered documents before their installers' validators
 	@tests/checks/templates

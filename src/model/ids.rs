@@ -62,7 +62,8 @@ impl fmt::Display for SessionId {
 impl FromStr for SessionId {
     type Err = NotASession;
     fn from_str(text: &str) -> Result<Self, NotASession> {
-        if text.len() != 16 {
+        // Digits alone: a number may have a sign where it is read.
+        if text.len() != 16 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err(NotASession);
         }
         u64::from_str_radix(text, 16).map(Self).map_err(|_| NotASession)

@@ -55,7 +55,8 @@ impl FromStr for Mac {
             return Err(shape());
         }
         let digits: String = bare.chars().filter(|c| !matches!(c, ':' | '-' | '.')).collect();
-        if digits.len() != 12 {
+        // Numbers may have a sign where they are read, and an address has none.
+        if digits.len() != 12 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err(shape());
         }
         let mut octets = [0; 6];
@@ -127,6 +128,8 @@ mod tests {
             "",
             "5:2540:0a:bc:de:f1",
             "é2540abcdef",
+            "de00+cde0000",
+            "+2:54:00:ab:cd:ef",
         ] {
             check(text, None);
         }

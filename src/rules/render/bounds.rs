@@ -6,7 +6,7 @@
 
 use minijinja::{
     Environment, Error, State, Value, filters,
-    value::{Rest, ValueKind},
+    value::{Rest, ValueOrKwargs},
 };
 
 use super::fault::complain;
@@ -19,6 +19,9 @@ const MOST_ITEMS: usize = 1 << 16;
 const MOST_DIGITS: usize = 4;
 /// Columns that JSON is indented by, at each level.
 const MOST_COLUMNS: usize = 64;
+
+/// Whatever a filter is given, by place and by name.
+type Args = Rest<ValueOrKwargs>;
 
 /// Puts them in the places of the engine's.
 pub fn add(engine: &mut Environment<'_>) {
@@ -40,39 +43,46 @@ pub fn add(engine: &mut Environment<'_>) {
     engine.set_unknown_method_callback(method);
 }
 
-fn indent(state: &mut State<'_, '_>, args: Rest<Value>) -> Result<Value, Error> {
+fn indent(state: &mut State<'_, '_>, args: Args) -> Result<Value, Error> {
+    let args = args.into_values();
     let text = spelled(args.first());
     let lines = text.matches('\n').count() + 1;
     within("indent", lines.saturating_mul(number(&args)).saturating_add(text.len()), VALUE_LIMIT_BYTES)?;
     state.apply_filter("engine's indent", &args)
 }
 
-fn slice(state: &mut State<'_, '_>, args: Rest<Value>) -> Result<Value, Error> {
+fn slice(state: &mut State<'_, '_>, args: Args) -> Result<Value, Error> {
+    let args = args.into_values();
     within("slice", number(&args), MOST_ITEMS)?;
     state.apply_filter("engine's slice", &args)
 }
 
-fn batch(state: &mut State<'_, '_>, args: Rest<Value>) -> Result<Value, Error> {
+fn batch(state: &mut State<'_, '_>, args: Args) -> Result<Value, Error> {
+    let args = args.into_values();
     within("batch", number(&args), MOST_ITEMS)?;
     state.apply_filter("engine's batch", &args)
 }
 
-fn tojson(state: &mut State<'_, '_>, args: Rest<Value>) -> Result<Value, Error> {
+fn tojson(state: &mut State<'_, '_>, args: Args) -> Result<Value, Error> {
+    let args = args.into_values();
     within("tojson", number(&args), MOST_COLUMNS)?;
     state.apply_filter("engine's tojson", &args)
 }
 
-fn replace(state: &mut State<'_, '_>, args: Rest<Value>) -> Result<Value, Error> {
+fn replace(state: &mut State<'_, '_>, args: Args) -> Result<Value, Error> {
+    let args = args.into_values();
     within("replace", replaced(args.first(), args.get(1), args.get(2)), VALUE_LIMIT_BYTES)?;
     state.apply_filter("engine's replace", &args)
 }
 
-fn join(state: &mut State<'_, '_>, args: Rest<Value>) -> Result<Value, Error> {
+fn join(state: &mut State<'_, '_>, args: Args) -> Result<Value, Error> {
+    let args = args.into_values();
     within("join", joined(args.first(), args.get(1)), VALUE_LIMIT_BYTES)?;
     state.apply_filter("engine's join", &args)
 }
 
-fn format(state: &mut State<'_, '_>, args: Rest<Value>) -> Result<Value, Error> {
+fn format(state: &mut State<'_, '_>, args: Args) -> Result<Value, Error> {
+    let args = args.into_values();
     widths("format", args.first())?;
     state.apply_filter("engine's format", &args)
 }
@@ -101,7 +111,7 @@ fn number(args: &[Value]) -> usize {
         let keys = value.try_iter().into_iter().flatten();
         keys.filter_map(|key| value.get_item(&key).ok()).collect()
     };
-    let one = |value: &Value| if value.kind() == ValueKind::Map { named(value) } else { vec![value.clone()] };
+    let one = |value: &Value| if value.is_kwargs() { named(value) } else { vec![value.clone()] };
     args.iter().skip(1).flat_map(one).filter_map(|value| value.as_usize()).max().unwrap_or(0)
 }
 

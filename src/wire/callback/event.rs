@@ -48,7 +48,7 @@ pub(super) fn read(json: &Value) -> Callback {
     let report = match name {
         _ if fatal => Report::Failed,
         "" => Report::Log,
-        _ => Report::Progress { word: name.chars().take(200).collect(), stage: stage(name) },
+        _ => Report::Progress { word: name.chars().filter(|c| !c.is_control()).take(200).collect(), stage: stage(name) },
     };
     let parts = [kind, field("description"), result];
     let mut text = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ");

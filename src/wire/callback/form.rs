@@ -31,7 +31,7 @@ fn decode(text: &str) -> Option<String> {
         bytes.push(match first {
             b'+' => b' ',
             b'%' => {
-                let digits = std::str::from_utf8(rest.get(..2)?).ok()?;
+                let digits = std::str::from_utf8(rest.get(..2)?).ok().filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))?;
                 rest = &rest[2..];
                 u8::from_str_radix(digits, 16).ok()?
             }

@@ -73,6 +73,7 @@ fn a_log_keeps_its_newlines_whatever_its_label() {
 
 #[test]
 fn phone_home_is_read_as_a_form() {
+    check("failed", FORM, "a=%+5", "failed", "a=%+5");
     let body = "pub_key_ed25519=ssh-ed25519+AAAAC3Nza+root%40n1%0A&instance_id=i-1&hostname=n1";
     check("firstboot", FORM, body, "firstboot", "pub_key_ed25519: ssh-ed25519 AAAAC3Nza root@n1\n\ninstance_id: i-1\nhostname: n1\n");
 }
@@ -182,4 +183,10 @@ fn attached_files_are_decoded_with_and_without_padding() {
         let body = serde_json::json!({"name": "x", "files": [{"path": "p", "encoding": "base64", "content": content}]});
         assert_eq!(event(&body.to_string(), "progress x -"), format!("\n==> p <==\n{want}"));
     }
+}
+
+#[test]
+fn no_name_of_an_event_commands_a_terminal() {
+    let body = "{\"name\": \"cmd-install/cu\\u001b[31m\\u007frtin\", \"event_type\": \"start\"}";
+    check("events", None, body, "progress cmd-install/cu[31mrtin installing", "start");
 }

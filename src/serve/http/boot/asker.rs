@@ -14,7 +14,8 @@ use axum::{
 };
 
 use super::super::{listener::Peer, socket::Outlet};
-use crate::model::{Arch, SessionId, Token};
+pub(super) use super::pass::pass;
+use crate::model::{Arch, SessionId};
 
 /// The machine at the other end.
 pub(super) struct Asker {
@@ -94,14 +95,6 @@ fn ipv4(address: SocketAddr) -> Ipv4Addr {
     }
 }
 
-/// `TOKEN` or `TOKEN.SESSION`, as it stands in URLs.
-pub(super) fn pass(text: &str) -> Option<(Token, Option<SessionId>)> {
-    match text.split_once('.') {
-        None => Token::parse(text).map(|token| (token, None)),
-        Some((token, session)) => Some((Token::parse(token)?, Some(session.parse().ok()?))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,15 +130,5 @@ mod tests {
         assert_eq!(asker.parsed::<crate::model::Mac>("mac").unwrap().to_string(), "52:54:00:00:00:01");
         assert_eq!((asker.word("uuid"), asker.word("serial")), (None, None));
         assert_eq!(asker.session().unwrap().to_string(), "0123456789abcdef");
-    }
-
-    #[test]
-    fn a_pass_is_a_token_with_or_without_a_session() {
-        let token = "abcdefghijklmnop";
-        assert_eq!(pass(token).unwrap().1, None);
-        assert_eq!(pass(&format!("{token}.00000000000000ff")).unwrap().1.unwrap().0, 255);
-        for text in ["", "short", "abcdefghijklmnop.", "abcdefghijklmnop.ff", "abcdefghijklmnop/..", "abcdefghijklmn%p", ".0123456789abcdef"] {
-            assert!(pass(text).is_none(), "{text}");
-        }
     }
 }

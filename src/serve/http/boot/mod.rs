@@ -18,6 +18,7 @@ mod asker;
 mod callback;
 mod document;
 mod files;
+mod pass;
 mod script;
 
 use std::sync::Arc;
@@ -31,6 +32,8 @@ use axum::{
     routing::{get, post},
 };
 use tokio_util::task::TaskTracker;
+
+pub use pass::pass;
 
 use self::{answer::Forged, asker::Asker};
 use super::{counted::counted, waves::Waves};
