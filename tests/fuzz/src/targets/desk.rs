@@ -111,7 +111,8 @@ impl Hall {
         // Every parcel is a packet of those that wait, or all that a transfer has to send before it hears something.
         let bound = 1100 + self.limits.in_total;
         for sent in 0..most {
-            let Some(outgoing) = self.desk.front() else { return };
+            let mut round = self.desk.round(1, self.now);
+            let Some(outgoing) = round.next() else { return };
             assert!(sent < bound, "there is always more to send");
             assert_eq!(outgoing.local, LOCAL);
             let last = match outgoing.parcel {
@@ -129,7 +130,8 @@ impl Hall {
                     last
                 }
             };
-            self.desk.left(last);
+            drop(round);
+            self.desk.left(last, self.now);
         }
     }
 
