@@ -7,8 +7,8 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 BOOTWRIGHT ?= $(abspath $(TARGET_DIR))/debug/bootwright
 export BOOTWRIGHT
 .DEFAULT_GOAL := help
-.PHONY: help demo test build fmt lint lab fuzz check-templates check-dhcp check-tftp vagrant-check \
-	image check-image install-image install-demo install-test clean
+.PHONY: help demo test bench build fmt lint lab fuzz check-templates check-dhcp check-tftp vagrant-check \
+	image check-image install-image install-demo install-bench install-test clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 20
@@ -18,6 +18,10 @@ demo: install-demo build image  ## two emulated machines: the whole life of one,
 
 test:            ## everything: format, lints, unit and integration tests, real clients, virtual machines
 	@tests/all
+
+bench: install-bench  ## speed and memory beside the peers, an hour; one part: make bench ROWS="dhcp tftp" RUNS=1 (docs/bench.md)
+	@cargo build --release --locked --bin bootwright --example async_tftp
+	@tests/bench/run $(foreach setting,RUNS RUNS_STORM ROWS HOSTS SECS RAMP STORMS ONLY VERBOSE,$(if $($(setting)),"$(setting)=$($(setting))"))
 
 image: install-image  ## the live image that registers and wipes machines, into target/live; newer packages: make image FRESH=1
 	@images/live/build $(if $(FRESH),--fresh)
@@ -55,6 +59,8 @@ install-image:   ## the Debian packages that image needs
 	@tests/lab/install image
 install-demo:    ## the Debian packages that demo needs
 	@tests/lab/install demo
+install-bench:   ## the Debian packages that bench needs
+	@tests/lab/install bench
 install-test:    ## the Debian packages that test needs
 	@tests/lab/install test
 

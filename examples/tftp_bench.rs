@@ -1,7 +1,8 @@
 //! How fast our TFTP is beside async-tftp, in one run on one machine: `cargo run --release --example tftp_bench [CLIENTS] [MIB]`.
 //!
 //! Each server has one thread, the clients share another; both serve the same bytes to the same client code over the loopback.
-//! Only the ratio means anything: absolute figures move with the machine and its other work.
+//! Only the ratio means anything: absolute figures move with the machine and its other work. `tftp_bench serve ADDRESS FILE` only
+//! serves one file, under any name and without limits, for load generators and profilers.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement that cannot go on says so; its result is its output")]
 
@@ -46,7 +47,7 @@ fn ours(file: Bytes) -> SocketAddr {
     thread::spawn(move || {
         Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
             let mut settings = Settings::at(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
-            settings.limits.per_peer = usize::MAX;
+            (settings.limits.per_peer, settings.threads) = (usize::MAX, 1);
             let server = Server::bind(settings).unwrap();
             tell.send(server.address()).unwrap();
             server.run(Arc::new(One(file)), CancellationToken::new()).await;
@@ -118,8 +119,24 @@ async fn measure(server: SocketAddr, clients: usize, windowsize: u64, size: usiz
     (clients * size) as f64 / 1e6 / begin.elapsed().as_secs_f64()
 }
 
+/// Serves one file until it is ended from outside.
+fn serve(address: &str, file: &str) {
+    let file: Bytes = std::fs::read(file).unwrap().into();
+    Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+        let mut settings = Settings::at(address.parse().unwrap());
+        (settings.limits.per_peer, settings.limits.in_total) = (usize::MAX, usize::MAX);
+        Server::bind(settings).unwrap().run(Arc::new(One(file)), CancellationToken::new()).await;
+    });
+}
+
 fn main() {
-    let mut numbers = std::env::args().skip(1).map(|number| number.parse::<usize>().unwrap());
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [verb, address, file] = &words[..]
+        && verb == "serve"
+    {
+        return serve(address, file);
+    }
+    let mut numbers = words.iter().map(|number| number.parse::<usize>().unwrap());
     let (clients, size) = (numbers.next().unwrap_or(64), numbers.next().unwrap_or(1) << 20);
     let file: Bytes = (0..size).map(|at| (at * 31 % 251) as u8).collect::<Vec<_>>().into();
     let folder = tempfile::tempdir().unwrap();

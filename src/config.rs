@@ -88,6 +88,8 @@ pub struct Tftp {
     pub max_window: u16,
     /// Answer from the listening port, for NAT and firewalls.
     pub single_port: bool,
+    /// Threads that serve it; else one for each core, four at most.
+    pub threads: Option<usize>,
 }
 
 /// Folders.
@@ -124,6 +126,10 @@ pub struct Limits {
     pub http_connections: usize,
     /// HTTP connections at once from one address.
     pub http_connections_per_peer: usize,
+    /// Large files (4 MiB and more) at once over HTTP to iPXE; more machines are told when to come again.
+    pub http_transfers: usize,
+    /// Bytes in a second that a peer must read of what it asked for, taken over 30 s.
+    pub http_floor_bytes: u64,
     /// DHCP packets being worked on at once.
     pub dhcp_requests: usize,
 }
@@ -157,7 +163,7 @@ impl Default for Admin {
 
 impl Default for Tftp {
     fn default() -> Self {
-        Self { listen: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 69), max_block: 1468, max_window: 64, single_port: false }
+        Self { listen: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 69), max_block: 1468, max_window: 64, single_port: false, threads: None }
     }
 }
 
@@ -169,7 +175,15 @@ impl Default for Retention {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { tftp_transfers: 4096, tftp_transfers_per_peer: 16, http_connections: 8192, http_connections_per_peer: 256, dhcp_requests: 4096 }
+        Self {
+            tftp_transfers: 4096,
+            tftp_transfers_per_peer: 16,
+            http_connections: 8192,
+            http_connections_per_peer: 256,
+            http_transfers: 1024,
+            http_floor_bytes: 4096,
+            dhcp_requests: 4096,
+        }
     }
 }
 
@@ -238,6 +252,12 @@ impl Config {
         if !(1..=64).contains(&self.tftp.max_window) {
             return Some(("tftp.max_window", "1 to 64 blocks".into()));
         }
+        if self.tftp.threads.is_some_and(|threads| !(1..=64).contains(&threads)) {
+            return Some(("tftp.threads", "1 to 64 threads".into()));
+        }
+        if let Some(mistake) = self.limits.first_mistake() {
+            return Some(mistake);
+        }
         if let Some(url) = self.boot.url.as_deref().filter(|url| !url.starts_with("http://") || url.ends_with('/')) {
             return Some(("boot.url", format!("{url:?} must begin with http:// and end without a slash")));
         }
@@ -287,6 +307,28 @@ impl Config {
     }
 }
 
+impl Limits {
+    /// A limit of nothing serves nobody, and one part must fit into the whole.
+    fn first_mistake(&self) -> Option<(&'static str, String)> {
+        let counts = [
+            ("limits.tftp_transfers", self.tftp_transfers),
+            ("limits.tftp_transfers_per_peer", self.tftp_transfers_per_peer),
+            ("limits.http_connections", self.http_connections),
+            ("limits.http_connections_per_peer", self.http_connections_per_peer),
+            ("limits.http_transfers", self.http_transfers),
+            ("limits.dhcp_requests", self.dhcp_requests),
+        ];
+        if let Some((field, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
+            return Some((field, "0 would serve nobody; leave it out for the default".into()));
+        }
+        if self.http_connections_per_peer > self.http_connections {
+            let text = format!("one address would have more than all together, limits.http_connections = {}", self.http_connections);
+            return Some(("limits.http_connections_per_peer", text));
+        }
+        (self.http_floor_bytes > 1 << 20).then(|| ("limits.http_floor_bytes", "more than 1 MiB a second would cut honest machines off".into()))
+    }
+}
+
 /// Whether one listener would be in the other's way.
 fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
     one.port() == other.port() && (one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified())
@@ -325,7 +367,12 @@ mod tests {
         refused("[boot]\nlisten = '0.0.0.0:8067'", &["admin.listen", "127.0.0.1:8067", "boot.listen"]);
         refused("[boot]\nlisten = '127.0.0.1:8067'", &["admin.listen"]);
         refused("[tftp]\nmax_block = 7", &["tftp.max_block"]);
+        refused("[tftp]\nthreads = 0", &["tftp.threads"]);
         refused("[boot]\nurl = 'https://x'", &["boot.url", "http://"]);
+        refused("[limits]\nhttp_transfers = 0", &["limits.http_transfers", "nobody"]);
+        refused("[limits]\ntftp_transfers_per_peer = 0", &["limits.tftp_transfers_per_peer"]);
+        refused("[limits]\nhttp_connections = 100", &["limits.http_connections_per_peer", "100"]);
+        refused("[limits]\nhttp_floor_bytes = 99999999", &["limits.http_floor_bytes"]);
     }
 
     #[test]

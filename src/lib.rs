@@ -6,6 +6,7 @@
 //! ```text
 //! 6  cli       commands; a client of the REST API
 //! 5  serve     sockets: dhcp, tftp, http
+//!    simulate  whole machines that boot, from the other end of the wire
 //! 4  app       one file per story: load → decide → save → answer
 //! 3  rules │ store   pure decisions │ SQLite and files
 //! 2  wire      bytes ↔ model
@@ -19,6 +20,7 @@ pub mod config;
 pub mod model;
 pub mod rules;
 pub mod serve;
+pub mod simulate;
 pub mod store;
 pub mod wire;
 pub mod world;

@@ -8,10 +8,15 @@ use std::{
     io::Write as _,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use jiff::SignedDuration;
 use sha2::Sha256;
 
 use crate::model::{BuildId, HostId, LiveId, SessionId, Timestamp, Token};
@@ -20,6 +25,10 @@ use crate::model::{BuildId, HostId, LiveId, SessionId, Timestamp, Token};
 pub trait World: Send + Sync {
     /// The present.
     fn now(&self) -> Timestamp;
+    /// How far the system's clock has jumped ahead of this one (behind, if negative); zero while both go together.
+    fn ahead(&self) -> SignedDuration {
+        SignedDuration::ZERO
+    }
     /// Fills `bytes` with chance that nobody can foresee.
     fn dice(&self, bytes: &mut [u8]);
 
@@ -74,6 +83,77 @@ impl World for RealWorld {
     /// If the kernel has no randomness to give: nothing secret may be made without it.
     fn dice(&self, bytes: &mut [u8]) {
         assert!(getrandom::fill(bytes).is_ok(), "the kernel gave no random bytes");
+    }
+}
+
+/// The real world with a clock that never jumps: what lasts an hour lasts an hour, whoever sets the system's clock meanwhile.
+///
+/// Leases and deadlines are points in time. If the system's clock jumps ahead by hours they would all be over at once, and an address
+/// that a machine still uses would be lent to the next; so this clock follows a jump slowly, twenty seconds in a thousand.
+#[derive(Debug)]
+pub struct SteadyWorld {
+    began: Instant,
+    clock: Mutex<SteadyClock>,
+}
+
+impl Default for SteadyWorld {
+    fn default() -> Self {
+        Self { began: Instant::now(), clock: Mutex::new(SteadyClock::at(Timestamp::now())) }
+    }
+}
+
+impl SteadyWorld {
+    fn clock(&self) -> MutexGuard<'_, SteadyClock> {
+        self.clock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl World for SteadyWorld {
+    fn now(&self) -> Timestamp {
+        self.clock().tell(self.began.elapsed(), Timestamp::now())
+    }
+
+    fn ahead(&self) -> SignedDuration {
+        self.clock().ahead
+    }
+
+    fn dice(&self, bytes: &mut [u8]) {
+        RealWorld.dice(bytes);
+    }
+}
+
+/// The rule of [`SteadyWorld`]'s clock, without a clock of its own.
+#[derive(Debug)]
+struct SteadyClock {
+    elapsed: Duration,
+    told: Timestamp,
+    ahead: SignedDuration,
+}
+
+impl SteadyClock {
+    /// A difference up to this is a clock that is kept in step, and taken over at once.
+    const STEP: SignedDuration = SignedDuration::from_secs(5);
+
+    const fn at(now: Timestamp) -> Self {
+        Self { elapsed: Duration::ZERO, told: now, ahead: SignedDuration::ZERO }
+    }
+
+    /// The time, `elapsed` after the beginning, while the system says `wall`.
+    fn tell(&mut self, elapsed: Duration, wall: Timestamp) -> Timestamp {
+        let passed = SignedDuration::try_from(elapsed.saturating_sub(self.elapsed)).unwrap_or(SignedDuration::ZERO);
+        self.elapsed = elapsed.max(self.elapsed);
+        let on = self.told.checked_add(passed).unwrap_or(wall);
+        let off = wall.duration_since(on);
+        if off.abs() <= Self::STEP {
+            self.ahead = SignedDuration::ZERO;
+            self.told = wall;
+        } else {
+            let most = passed / 50;
+            let follow = if off.is_negative() { -most } else { most };
+            self.ahead = off;
+            self.told = on.checked_add(follow).unwrap_or(on);
+        }
+        self.told
     }
 }
 
@@ -199,6 +279,47 @@ mod tests {
         assert_eq!(before, after.build_token(build));
         assert_ne!(before, after.build_token(RealWorld.build_id()));
         assert_eq!(before.reveal().len(), 26);
+    }
+
+    fn clock() -> (SteadyClock, Timestamp) {
+        let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        (SteadyClock::at(start), start)
+    }
+
+    fn secs(n: i64) -> SignedDuration {
+        SignedDuration::from_secs(n)
+    }
+
+    #[test]
+    fn a_clock_that_is_kept_in_step_is_followed() {
+        let (mut clock, start) = clock();
+        for n in 1..100_u32 {
+            let wall = start + secs(i64::from(n)) + SignedDuration::from_millis(i64::from(n) * 3);
+            assert_eq!(clock.tell(Duration::from_secs(n.into()), wall), wall);
+            assert_eq!(clock.ahead, SignedDuration::ZERO);
+        }
+    }
+
+    /// Six hours forward: a lease of an hour still has most of its hour.
+    #[test]
+    fn a_jump_changes_no_duration_by_more_than_a_fiftieth_and_is_caught_up_with() {
+        for jump in [6 * 3600, -6 * 3600] {
+            let (mut clock, start) = clock();
+            let mut last = start;
+            for n in 1..=3600_u32 {
+                let now = clock.tell(Duration::from_secs(n.into()), start + secs(i64::from(n) + jump));
+                assert!(now > last, "it stands still or goes back");
+                last = now;
+            }
+            let off = last.duration_since(start + secs(3600));
+            assert!(off.abs() <= secs(72) && off.abs() > secs(60), "{jump}: {off}");
+            assert_eq!(clock.ahead.is_negative(), jump < 0);
+            let late = 51 * 6 * 3600;
+            for n in (3600..late).step_by(60) {
+                last = clock.tell(Duration::from_secs(n), start + secs(n.cast_signed() + jump));
+            }
+            assert_eq!((clock.ahead, last.duration_since(start + secs(jump)) > secs(late.cast_signed() - 120)), (SignedDuration::ZERO, true));
+        }
     }
 
     #[test]

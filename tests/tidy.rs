@@ -8,8 +8,8 @@ use std::{
 };
 
 /// Floor of each folder under `src/`; a file may name lower floors only. `world` and `config` are leaves that know the nouns.
-const FLOORS: [(&str, u8); 9] =
-    [("model", 1), ("wire", 2), ("rules", 3), ("store", 3), ("app", 4), ("serve", 5), ("cli", 6), ("world", 0), ("config", 0)];
+const FLOORS: [(&str, u8); 10] =
+    [("model", 1), ("wire", 2), ("rules", 3), ("store", 3), ("app", 4), ("serve", 5), ("simulate", 5), ("cli", 6), ("world", 0), ("config", 0)];
 
 /// What pure floors never name: I/O, clocks, chance, logging. Whole paths, however they are written (`use std::{fs, io}` too).
 const IMPURE: [&str; 11] = [

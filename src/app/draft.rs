@@ -52,15 +52,16 @@ impl<'h> Draft<'h> {
         self.facts.push(fact);
     }
 
-    /// Puts a sign into the host's boot sessions.
+    /// Puts a sign into the host's boot sessions. The answer's host is the one before: the one after is drafted.
     pub fn observe(&mut self, sign: &Sign, policy: LoopPolicy) -> Observed {
         self.observe_asking(sign, None, policy)
     }
 
     /// Puts a sign into the host's boot sessions and judges it: a session that opens, and the template that is asked for, if one is.
+    /// The answer's host is the one before.
     pub fn observe_asking(&mut self, sign: &Sign, document: Option<&str>, policy: LoopPolicy) -> Observed {
-        let observed = session::observe(&self.host, sign, self.house.world.session_id(), self.now);
-        self.host = observed.host.clone();
+        let mut observed = session::observe(&self.host, sign, self.house.world.session_id(), self.now);
+        std::mem::swap(&mut self.host, &mut observed.host);
         if let (true, Some(session)) = (observed.opened, observed.session) {
             let how = self.host.session().map_or("unknown", |session| opener(session.opener));
             self.note(What::SessionOpened, format!("boot session {session} opened by {how}"));

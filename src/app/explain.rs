@@ -88,7 +88,7 @@ impl House {
             script: self.script_preview(&plan, &scene, Secrets::Hidden),
             documents: self.documents(&scene),
             params: inherit::redacted(&scene.params()),
-            profile: match &scene.profile {
+            profile: match scene.profile.as_deref() {
                 None => "none".into(),
                 Some(Ok(profile)) => profile.chain.iter().map(ToString::to_string).collect::<Vec<_>>().join(" → "),
                 Some(Err(why)) => why.to_string(),

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
     Fault,
+    health::Health,
     live::Live,
     metrics::Metrics,
     pace::{Key, Pace},
@@ -50,6 +51,10 @@ pub struct House {
     pub times: Times,
     /// How fast each peer asks.
     pub pace: Mutex<Pace>,
+    /// What was wrong with the daemon itself.
+    pub health: Health,
+    /// Held while the store is copied.
+    pub copying: tokio::sync::Mutex<()>,
 }
 
 /// What became of a conditional save.
@@ -85,6 +90,11 @@ impl House {
     /// Writes facts that change nothing else.
     pub async fn record(&self, facts: Vec<Fact>) -> Result<(), Fault> {
         self.write(Box::new(move |_| Writes { facts, ..Writes::default() })).await.map(drop)
+    }
+
+    /// Writes a fact that belongs to no host.
+    pub async fn warn(&self, what: What, text: String) -> Result<(), Fault> {
+        self.record(vec![Pen::new(Actor::Server, self.now()).write(what, text)]).await
     }
 
     /// A write that also answers something, once it is durable.

@@ -74,6 +74,8 @@ pub struct Metrics {
     hosts: Family<Word, Gauge>,
     builds_open: Gauge,
     live_image: Gauge,
+    store_trouble: Family<Word, Gauge>,
+    interfaces_missing: Gauge,
 }
 
 impl Default for Metrics {
@@ -120,6 +122,8 @@ impl Metrics {
             warnings: new(r, "warnings", "Warnings that belong to no host"),
             hosts: new(r, "hosts", "Hosts, by lifecycle"),
             live_image: new(r, "live_image_ready", "Whether there is a live image that was found whole"),
+            store_trouble: new(r, "store_trouble", "Whether the store is kept from its work, by what"),
+            interfaces_missing: new(r, "dhcp_interfaces_missing", "Interfaces of the settings that are not there"),
             builds_open: new(r, "builds_open", "Builds that can still install"),
             registry,
         }
@@ -138,6 +142,11 @@ impl Metrics {
     /// A DHCP packet got no answer.
     pub fn dhcp_silence(&self, reason: &'static str) {
         self.dhcp_silences.get_or_create(&Word { word: reason }).inc();
+    }
+
+    /// So many packets never reached anybody, for this reason.
+    pub fn dhcp_silences(&self, reason: &'static str, count: u64) {
+        self.dhcp_silences.get_or_create(&Word { word: reason }).inc_by(count);
     }
 
     /// A transfer ended: `protocol` is `tftp` or `http`; outcome `done`, `aborted`, `timed_out`, `refused` …
@@ -230,6 +239,21 @@ impl Metrics {
         self.live_image.set(i64::from(ready));
     }
 
+    /// An interface of the settings went, or came.
+    pub fn interface_missing(&self, missing: bool) {
+        self.interfaces_missing.inc_by(if missing { 1 } else { -1 });
+    }
+
+    /// What keeps the store from its work, if anything; one series is 1, those of former troubles are 0.
+    pub fn set_store_trouble(&self, word: Option<&'static str>) {
+        const USUAL: [&str; 6] = ["store_full", "store_read_only", "store_busy", "store_gone", "store_corrupt", "store_down"];
+        for known in USUAL {
+            self.store_trouble.get_or_create(&Word { word: known }).set(i64::from(word == Some(known)));
+        }
+        let other = word.is_some_and(|word| !USUAL.contains(&word));
+        self.store_trouble.get_or_create(&Word { word: "other" }).set(i64::from(other));
+    }
+
     /// The text that Prometheus reads (OpenMetrics 1.0).
     pub fn encode(&self) -> String {
         let mut text = String::new();
@@ -308,6 +332,12 @@ mod tests {
         host.lifecycle = Lifecycle::Used;
         check(|m| m.set_hosts([&host].into_iter()), "bootwright_hosts{word=\"used\"} 1");
         check(|m| m.set_hosts([&host].into_iter()), "bootwright_hosts{word=\"new\"} 0");
+        check(|m| m.interface_missing(true), "bootwright_dhcp_interfaces_missing 1");
+        check(|m| m.set_store_trouble(Some("store_full")), "bootwright_store_trouble{word=\"store_full\"} 1");
+        check(
+            |m| [Some("store_full"), None].into_iter().for_each(|word| m.set_store_trouble(word)),
+            "bootwright_store_trouble{word=\"store_full\"} 0",
+        );
         let metrics = Metrics::new();
         metrics.set_hosts([&host].into_iter());
         assert!(metrics.encode().ends_with("bootwright_builds_open 0\n# EOF\n"), "{}", metrics.encode());

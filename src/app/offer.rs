@@ -18,7 +18,7 @@ pub use desk::Desk;
 
 use super::{Told, house::Pen, pace::Key, who::Who};
 use crate::{
-    model::{Actor, Fact, Host, Lease, LeaseState, Network, Timestamp, What},
+    model::{Actor, Fact, Host, Lease, LeaseState, Mac, Network, Timestamp, What},
     rules::{
         boot::DhcpBoot,
         lease::Undo,
@@ -76,17 +76,14 @@ struct Case<'a> {
     client: Client,
     /// Our address as the client is to see it.
     server: Ipv4Addr,
+    /// The base URL of the boot listener for this client.
+    url: String,
     now: Timestamp,
 }
 
 impl Case<'_> {
     fn request(&self) -> &Request {
         &self.ask.request
-    }
-
-    /// The base URL of the boot listener for this client.
-    fn url(&self, desk: &Desk) -> String {
-        desk.house.config.boot_url(self.server)
     }
 
     fn pen(&self) -> Pen {
@@ -121,9 +118,20 @@ impl Desk {
         }
     }
 
-    /// A packet was dropped before it was read, for want of hands.
+    /// A packet was dropped before it was worked on, for want of hands.
     pub fn busy(&self) {
         self.house.metrics.dhcp_silence(Silence::Busy.word());
+    }
+
+    /// The kernel dropped so many packets, of whomever, because its buffer was full.
+    pub fn overrun(&self, count: u32) {
+        self.house.metrics.dhcp_silences(Silence::Overrun.word(), count.into());
+        tracing::debug!(count, "dhcp: {}", Silence::Overrun);
+    }
+
+    /// Whether somebody recorded this client. A store that cannot look says no: this only decides who comes first.
+    pub fn is_recorded(&self, mac: Mac) -> bool {
+        self.house.store.host_by_mac(mac).is_ok_and(|host| host.is_some())
     }
 
     /// What came is no request.
@@ -142,9 +150,9 @@ impl Desk {
     }
 
     /// The answer did not leave.
-    pub fn unsent(&self, ask: &OfferAsk, why: &str) {
+    pub fn unsent(&self, mac: Mac, why: &str) {
         self.house.metrics.dhcp_silence(Silence::Unsent(String::new()).word());
-        tracing::warn!(mac = %ask.request.mac, why, "dhcp: the answer could not be sent");
+        tracing::warn!(%mac, why, "dhcp: the answer could not be sent");
     }
 
     fn count(&self, why: &Silence, ask: &OfferAsk) {
@@ -170,6 +178,7 @@ impl Desk {
             RequestKind::Release | RequestKind::Decline => Err(self.settle(&case).await?),
             RequestKind::Discover | RequestKind::Request | RequestKind::Inform => match self.identify(&case)? {
                 Who::Known(host, doubt) => self.answer_host(&case, host, doubt, probe).await?,
+                Who::Stranger if !self.has_room_for(&case) => Err(self.turn_away(&case).await?),
                 Who::Stranger => self.answer_stranger(&case, probe).await?,
             },
         };
@@ -182,16 +191,34 @@ impl Desk {
         let network = offer::network_of(&ask.request, link, settings.networks.values().map(AsRef::as_ref));
         let network = network.and_then(|network| settings.networks.get(&network.name)).cloned();
         let server = network.as_ref().and_then(|network| network.server).unwrap_or_else(|| source(ask, network.as_deref()));
-        Ok(Case { ask, client: loaders::client(&ask.request), network, server, now: self.house.now() })
+        let url = self.house.config.boot_url(server);
+        Ok(Case { ask, client: loaders::client(&ask.request), network, server, url, now: self.house.now() })
+    }
+
+    /// Whether a stranger has an address here, or is one of no more newcomers than a link may bring.
+    fn has_room_for(&self, case: &Case<'_>) -> bool {
+        let mac = case.request().mac;
+        let is_seen = case.network.as_ref().is_some_and(|network| self.house.book().knows(&network.name, mac));
+        is_seen || self.house.paces(Key::Newcomers(link(case)))
+    }
+
+    /// Told once a minute for the whole link: every one of them has another MAC.
+    async fn turn_away(&self, case: &Case<'_>) -> Told<Silence> {
+        let why = Silence::Newcomers(link(case));
+        if self.is_news(desk::Whom::Sender(link(case)), why.word(), case.now) {
+            tracing::warn!(link = %link(case), "dhcp: {why}");
+            self.write(vec![case.pen().write(What::Silent { why: why.word().into() }, said(case, &format!("no answer: {why}")))], None).await?;
+        }
+        Ok(why)
     }
 
     /// RELEASE and DECLINE: no answer, but the lease changes.
     async fn settle(&self, case: &Case<'_>) -> Told<Silence> {
         let verdict = self.decide(case, None, &DhcpBoot::None { why: String::new() })?;
         let Verdict::Silence { why, lease, .. } = verdict else { return Ok(Silence::NotForBootServer) };
-        let mut facts: Vec<Fact> = lease.iter().map(|lease| self.lease_fact(case, lease, why.to_string())).collect();
+        let mut facts: Vec<Fact> = lease.iter().map(|(lease, _)| self.lease_fact(case, lease, why.to_string())).collect();
         facts.extend(self.remark(case, &case.pen(), &why, lease.is_some()));
-        self.write(facts, lease).await?;
+        self.write_or_undo(facts, lease).await?;
         Ok(why)
     }
 
@@ -204,7 +231,7 @@ impl Desk {
             Verdict::Silence { why, lease, warning } => {
                 let mut facts: Vec<Fact> = self.warn(case, &pen, warning).into_iter().collect();
                 facts.extend(self.remark(case, &pen, &why, false));
-                self.write(facts, lease).await?;
+                self.write_or_undo(facts, lease).await?;
                 Ok(Err(why))
             }
             Verdict::Answer(mut answer) => {
@@ -214,14 +241,14 @@ impl Desk {
                 if lease.is_none() && self.is_news(case.request().mac, "seen", case.now) {
                     facts.push(pen.write(What::Seen { protocol: "dhcp".into() }, said(case, &answer.text)));
                 }
-                let (lease, undo) = lease.unzip();
-                self.write_or_undo(facts, lease, undo).await?;
+                self.write_or_undo(facts, lease).await?;
                 Ok(Ok(*answer))
             }
         }
     }
 
-    async fn write_or_undo(&self, facts: Vec<Fact>, lease: Option<Lease>, undo: Option<Undo>) -> Told<()> {
+    async fn write_or_undo(&self, facts: Vec<Fact>, lease: Option<(Lease, Undo)>) -> Told<()> {
+        let (lease, undo) = lease.unzip();
         let written = self.write(facts, lease).await;
         if let (Err(_), Some(undo)) = (&written, undo) {
             self.house.book().undo(undo);
@@ -284,6 +311,12 @@ fn source(ask: &OfferAsk, network: Option<&Network>) -> Ipv4Addr {
     let named = network.and_then(|network| network.server).filter(|server| own.contains(server));
     let inside = || own.iter().copied().find(|address| network.is_some_and(|network| network.subnet.contains(address)));
     named.or_else(inside).or_else(|| own.first().copied()).unwrap_or(Ipv4Addr::UNSPECIFIED)
+}
+
+/// The relay that a packet came by, or our own address on the link.
+fn link(case: &Case<'_>) -> Ipv4Addr {
+    let relay = case.request().giaddr;
+    if relay.is_unspecified() { case.ask.addresses.first().copied().unwrap_or(relay) } else { relay }
 }
 
 /// `DISCOVER from PXEClient:Arch:…: OFFER of …`.

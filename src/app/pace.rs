@@ -1,7 +1,7 @@
 //! How fast one machine may ask: so that one peer, whatever it sends, cannot fill the journal or keep the store from the others.
 //!
 //! A bucket for each peer, refilled with time. Its size is far above what firmware and installers do in a boot, so nobody honest
-//! ever meets the bottom. Only buckets that are not full are kept.
+//! ever meets the bottom. Names that a peer can invent (a MAC) share a second bucket for each link, which bounds them together.
 
 use std::{collections::HashMap, net::Ipv4Addr};
 
@@ -23,6 +23,9 @@ impl Budget {
 
 /// DHCP packets of one client: firmware sends a handful in a boot.
 pub const PACKETS: Budget = Budget { burst: 40.0, rate: 4.0 };
+/// DHCP clients of one link that nobody recorded and that never had an address: halls that are switched on at once, and after that what
+/// somebody who invents MACs may cost us.
+pub const NEWCOMERS: Budget = Budget { burst: 65_536.0, rate: 256.0 };
 /// Scripts for one machine, or for the strangers at one address.
 pub const SCRIPTS: Budget = Budget { burst: 40.0, rate: 4.0 };
 /// Documents for one machine: anaconda repeats a refused fetch at once, for three minutes.
@@ -51,6 +54,8 @@ pub const REFUSALS: Budget = Budget { burst: 40.0, rate: 2.0 };
 pub enum Key {
     /// A DHCP client.
     Client(Mac),
+    /// Never-seen DHCP clients behind the relay, or on the link, of this address.
+    Newcomers(Ipv4Addr),
     /// Somebody at an address who asks for the script of this host, or of nobody recorded.
     Script(Ipv4Addr, Option<HostId>),
     /// Somebody at an address with a token of this host.
@@ -79,6 +84,7 @@ impl Key {
     const fn budget(&self) -> Budget {
         match self {
             Self::Client(_) => PACKETS,
+            Self::Newcomers(_) => NEWCOMERS,
             Self::Script(..) => SCRIPTS,
             Self::Document(..) => DOCUMENTS,
             Self::Report(_) => REPORTS,
@@ -93,33 +99,70 @@ impl Key {
     }
 }
 
-/// Buckets remembered at once. With more of them somebody invents addresses, which no bucket helps against.
-const MOST: usize = 8192;
+/// Buckets remembered at once.
+const MOST: usize = 16_384;
+/// How many of them are looked at for one that makes room.
+const LOOKED_AT: usize = 8;
 
-/// Every peer's bucket.
+/// One peer's bucket, as it was when it was last drawn from.
+#[derive(Debug, Clone, Copy)]
+struct Bucket {
+    key: Key,
+    left: f64,
+    at: Timestamp,
+}
+
+/// Every peer's bucket. When there are too many, the fullest of the next few makes room for a new one: it had least to remember. So
+/// whoever invents names can neither grow it nor empty it of those that asked too much, and nothing is ever searched through.
 #[derive(Debug, Default)]
-pub struct Pace(HashMap<Key, (f64, Timestamp)>);
+pub struct Pace {
+    buckets: Vec<Bucket>,
+    places: HashMap<Key, usize>,
+    hand: usize,
+}
 
 impl Pace {
     /// Takes one request's worth; `false` when the bucket is empty.
     pub fn admits(&mut self, key: Key, now: Timestamp) -> bool {
-        if self.0.len() >= MOST && !self.0.contains_key(&key) {
-            self.0.retain(|key, bucket| filled(*bucket, key.budget(), now) < key.budget().burst);
-            if self.0.len() >= MOST {
-                return true;
-            }
-        }
-        let budget = key.budget();
-        let bucket = self.0.entry(key).or_insert((budget.burst, now));
-        let left = filled(*bucket, budget, now);
-        *bucket = (if left >= 1.0 { left - 1.0 } else { left }, now);
-        left >= 1.0
+        let place = self.places.get(&key).copied().unwrap_or_else(|| self.begin(key, now));
+        let bucket = &mut self.buckets[place];
+        let left = bucket.filled(now);
+        let admitted = left >= 1.0;
+        *bucket = Bucket { key, left: if admitted { left - 1.0 } else { left }, at: now };
+        admitted
+    }
+
+    /// A full bucket for somebody new.
+    fn begin(&mut self, key: Key, now: Timestamp) -> usize {
+        let bucket = Bucket { key, left: key.budget().burst, at: now };
+        let place = if self.buckets.len() < MOST {
+            self.buckets.push(bucket);
+            self.buckets.len() - 1
+        } else {
+            let place = self.fullest(now);
+            self.places.remove(&self.buckets[place].key);
+            self.buckets[place] = bucket;
+            place
+        };
+        self.places.insert(key, place);
+        place
+    }
+
+    fn fullest(&mut self, now: Timestamp) -> usize {
+        let (start, count) = (self.hand, self.buckets.len());
+        self.hand = (start + LOOKED_AT) % count;
+        let share = |place: usize| self.buckets[place].filled(now) / self.buckets[place].key.budget().burst;
+        let looked_at = (0..LOOKED_AT).map(|step| (start + step) % count);
+        looked_at.max_by(|a, b| share(*a).total_cmp(&share(*b))).unwrap_or(start)
     }
 }
 
-/// What is in the bucket now. A clock that was set back fills nothing.
-fn filled((left, at): (f64, Timestamp), budget: Budget, now: Timestamp) -> f64 {
-    (left + now.duration_since(at).as_secs_f64().max(0.0) * budget.rate).min(budget.burst)
+impl Bucket {
+    /// What is in it now. A clock that was set back fills nothing.
+    fn filled(&self, now: Timestamp) -> f64 {
+        let budget = self.key.budget();
+        (self.left + now.duration_since(self.at).as_secs_f64().max(0.0) * budget.rate).min(budget.burst)
+    }
 }
 
 #[cfg(test)]
@@ -147,9 +190,21 @@ mod tests {
     }
 
     #[test]
-    fn invented_clients_do_not_grow_it_without_bound() {
+    fn invented_clients_neither_grow_it_nor_make_it_forget_who_asked_too_much() {
         let mut pace = Pace::default();
-        assert!((0..20_000).all(|number| pace.admits(client(number), at(0))));
-        assert!(pace.0.len() <= MOST);
+        assert_eq!((0..41).filter(|_| pace.admits(client(0), at(0))).count(), 40);
+        assert!((1..100_000).all(|number| pace.admits(client(number), at(0))));
+        assert_eq!((pace.buckets.len(), pace.places.len()), (MOST, MOST));
+        assert!(pace.places.iter().all(|(key, place)| pace.buckets[*place].key == *key));
+        assert!(!pace.admits(client(0), at(0)), "its bucket is still the empty one");
+    }
+
+    #[test]
+    fn whoever_invents_clients_empties_the_bucket_of_its_own_link_only() {
+        let mut pace = Pace::default();
+        let (here, there) = (Key::Newcomers([10, 1, 0, 1].into()), Key::Newcomers([10, 2, 0, 1].into()));
+        assert_eq!((0..100_000).filter(|_| pace.admits(here, at(0))).count(), 65_536);
+        assert!(pace.admits(there, at(0)));
+        assert_eq!((0..1000).filter(|_| pace.admits(here, at(1000))).count(), 256, "a second later: the rate and no more");
     }
 }

@@ -39,7 +39,7 @@ impl House {
         Ok(preflight::findings(&preflight::Facts {
             host,
             method: host.build.as_ref().map_or(Method::Pxe, |build| build.method),
-            profile: match &scene.profile {
+            profile: match scene.profile.as_deref() {
                 None => Err(None),
                 Some(Ok(profile)) => Ok(profile),
                 Some(Err(why)) => Err(Some(why)),

@@ -20,7 +20,7 @@ pub struct Scene {
     /// The network that it is installed on, or that its packets come from.
     pub network: Option<Arc<Network>>,
     /// What its open build installs, or what a build would install; `None`: no profile is named.
-    pub profile: Option<Result<Effective, inherit::Why>>,
+    pub profile: Option<Arc<Result<Effective, inherit::Why>>>,
     /// The base URL of the boot listener, as the host reaches it, without a slash at the end.
     pub url: String,
     /// Our address as the host reaches it.
@@ -66,7 +66,7 @@ impl House {
         let network = by_name.or_else(by_peer).cloned();
         let named = host.open_build().map(|build| build.profile.clone()).or_else(|| host.profile.clone());
         let named = named.or_else(|| network.as_ref().and_then(|network| network.profile.clone()));
-        let profile = named.map(|name| inherit::profile(&name, &settings.profiles));
+        let profile = named.map(|name| Arc::new(inherit::profile(&name, &settings.profiles)));
         let server = network.as_ref().and_then(|network| network.server).or(server).unwrap_or(Ipv4Addr::LOCALHOST);
         Ok(Scene { url: self.config.boot_url(server), server, host, network, profile, settings, now: self.now() })
     }
@@ -75,7 +75,7 @@ impl House {
 impl Scene {
     /// The effective profile, if there is a sound one.
     pub fn effective(&self) -> Option<&Effective> {
-        self.profile.as_ref().and_then(|profile| profile.as_ref().ok())
+        self.profile.as_deref().and_then(|profile| profile.as_ref().ok())
     }
 
     /// Every parameter with its origin.
@@ -110,7 +110,7 @@ impl Scene {
             "network": self.network_words(),
             "profile": { "name": self.effective().map(|profile| &profile.name) },
             "build": self.host.build.as_ref().map(build_words),
-            "params": inherit::values(&params),
+            "params": inherit::values(params),
             "server": { "url": self.url, "address": self.server, "version": env!("CARGO_PKG_VERSION") },
             "session": pass.session,
             "documents": format!("{}/t/{segment}", self.url),

@@ -10,7 +10,8 @@ use std::{
 };
 
 use super::{
-    Failure, House,
+    Failure, Fault, House, backup,
+    health::Health,
     live::Live,
     metrics::Metrics,
     templates::{Templates, TemplatesFault},
@@ -28,7 +29,7 @@ use crate::{
         },
         sqlite::Sqlite,
     },
-    world::{KeyFault, Keys, RealWorld, World, write_secret},
+    world::{KeyFault, Keys, SteadyWorld, World, write_secret},
 };
 
 /// Why the daemon does not start.
@@ -54,6 +55,9 @@ pub enum StartFault {
     /// The templates.
     #[error(transparent)]
     Templates(#[from] TemplatesFault),
+    /// What a backup left behind.
+    #[error("{0}; remove it by hand")]
+    Leftover(Fault),
     /// The first admin token.
     #[error("the first admin token: {0}")]
     Token(#[source] Failure),
@@ -69,7 +73,7 @@ pub enum StartFault {
 
 /// Opens everything that the stories need.
 pub async fn open(config: Config) -> Result<House, StartFault> {
-    open_in(config, Arc::new(RealWorld)).await
+    open_in(config, Arc::new(SteadyWorld::default())).await
 }
 
 /// The same in a world of one's own.
@@ -77,6 +81,7 @@ pub async fn open_in(config: Config, world: Arc<dyn World>) -> Result<House, Sta
     private_folder(&config.state_dir).map_err(|source| StartFault::Folder { path: config.state_dir.clone(), source })?;
     let keys = Keys::open(&config.key_file(), &*world)?;
     let store: Arc<dyn Store> = Arc::new(Sqlite::open(config.database())?);
+    backup::clear(&config.state_dir).map_err(StartFault::Leftover)?;
     let leases = store.leases().await?;
     let house = House {
         keys,
@@ -89,6 +94,8 @@ pub async fn open_in(config: Config, world: Arc<dyn World>) -> Result<House, Sta
         awake: world.now(),
         times: Times::default(),
         pace: Mutex::default(),
+        health: Health::default(),
+        copying: tokio::sync::Mutex::default(),
         store,
         world,
         config,

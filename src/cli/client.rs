@@ -133,6 +133,12 @@ impl Client {
         self.reply(response)
     }
 
+    /// GET of bytes without a limit.
+    pub fn download(&self, path: &str) -> Result<impl Read + use<>, Fault> {
+        let response = self.good(self.send(self.request("GET", path), SendBody::none(), None)?)?;
+        Ok(response.into_body().into_with_config().limit(u64::MAX).reader())
+    }
+
     /// GET of a stream that ends when the daemon or `limit` ends it.
     pub fn stream(&self, path: &str, last: Option<u64>, limit: Option<Duration>) -> Result<impl Read + use<>, Fault> {
         let request = self.request("GET", path).header("accept", "text/event-stream");

@@ -1,11 +1,14 @@
+//! The command line: a client of the REST API, one file per noun. Only `serve`, `check`, `image`, `restore` and the offline commands of
+//! templates and backups work without a daemon.
 //! The command line: a client of the REST API, one file per noun. Only `serve`, `check`, `image` and the offline template commands
-//! work without a daemon.
+//! work without a daemon; `simulate` asks one as machines do.
 //!
 //! Every command parses, asks one route and prints; it decides nothing. Tables are for people, `--json` gives the API's answer as it came.
 //! Exit codes: 0 done, 1 refused or failed, 2 called wrongly, 3 the daemon cannot be reached.
 
 mod apply;
 mod artifact;
+mod backup;
 mod build;
 mod check;
 mod client;
@@ -20,13 +23,16 @@ mod lease;
 mod network;
 mod problem;
 mod profile;
+mod restore;
 mod rule;
 mod serve;
+mod simulate;
 mod stream;
 mod table;
 mod template;
 mod timeline;
 mod token;
+mod verify;
 mod watch;
 
 use std::ffi::OsString;
@@ -62,6 +68,7 @@ struct Line {
 enum Command {
     Serve(serve::Serve),
     Check(check::Check),
+    Simulate(simulate::Simulate),
     Apply(apply::Apply),
     /// Hosts: the inventory, and everything an operator may do to one
     #[command(subcommand)]
@@ -95,6 +102,9 @@ enum Command {
     /// Tokens: who may use the API
     #[command(subcommand)]
     Token(token::TokenCommand),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
+    Verify(verify::Verify),
 }
 
 impl Line {
@@ -132,6 +142,7 @@ fn dispatch(line: Line, console: &mut Console<'_>) -> Done {
     match line.command {
         Command::Serve(command) => command.run(),
         Command::Check(command) => command.run(console),
+        Command::Simulate(command) => command.run(&remote, console),
         Command::Apply(command) => command.run(&remote, console),
         Command::Host(command) => command.run(&Client::new(&remote)?, console),
         Command::Build(command) => command.run(&Client::new(&remote)?, console),
@@ -145,6 +156,9 @@ fn dispatch(line: Line, console: &mut Console<'_>) -> Done {
         Command::Artifact(command) => command.run(&Client::new(&remote)?, console),
         Command::Image(command) => command.run(console),
         Command::Token(command) => command.run(&Client::new(&remote)?, console),
+        Command::Backup(command) => command.run(&remote, console),
+        Command::Restore(command) => command.run(console),
+        Command::Verify(command) => command.run(&remote, console),
     }
 }
 

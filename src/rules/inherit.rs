@@ -180,8 +180,8 @@ fn lay(all: &mut BTreeMap<String, Origin>, from: &str, params: &Params) {
 }
 
 /// The plain object that templates see under `params`.
-pub fn values(all: &BTreeMap<String, Origin>) -> serde_json::Map<String, Value> {
-    all.iter().map(|(key, origin)| (key.clone(), origin.value.clone())).collect()
+pub fn values(all: BTreeMap<String, Origin>) -> serde_json::Map<String, Value> {
+    all.into_iter().map(|(key, origin)| (key, origin.value)).collect()
 }
 
 /// The same origins with every secret value replaced, for people.

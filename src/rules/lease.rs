@@ -8,26 +8,27 @@
 //!  Declined ◀──────────────── decline, conflict: nobody gets it before `until`
 //! ```
 //! The identity is network and MAC. An address is set aside when it is *offered*, so that a hundred machines that start at once get a
-//! hundred addresses. The book decides nothing about hosts and saves nothing: it is loaded once, and whoever binds saves the lease.
+//! hundred addresses; in a full pool hosts on record take a stranger's offer. The book decides nothing about hosts and saves nothing: it is loaded once, and whoever binds saves the lease.
 
 mod declines;
+mod ledger;
 mod pool;
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    net::Ipv4Addr,
-};
+use std::{collections::HashMap, net::Ipv4Addr};
 
 use jiff::SignedDuration;
 
-use declines::Declines;
 pub use declines::MOST_DECLINES;
+pub use ledger::Undo;
+use ledger::{Held, Ledger, State};
 use pool::can_lend;
 
 use crate::model::{Lease, LeaseState, Mac, Name, Network, Timestamp};
 
-/// How long an offered address is set aside: some firmware takes ten seconds to decide.
+/// How long an offered address is set aside.
 pub const OFFER_SECS: i64 = 60;
+/// How long a stranger's offer is safe from other strangers when a pool has nothing else left: some firmware takes ten seconds to decide.
+pub const DECIDE_SECS: i64 = 15;
 /// How long an address is left alone after somebody else answered on it.
 pub const QUARANTINE_SECS: i64 = 600;
 
@@ -56,6 +57,8 @@ pub struct Ask<'a> {
     pub network: &'a Network,
     /// Who.
     pub mac: Mac,
+    /// Whether somebody recorded it: in a pool that strangers have offers of, it comes first.
+    pub is_recorded: bool,
     /// The address that the host's record reserves.
     pub reserved: Option<Ipv4Addr>,
     /// The address that the client would like (option 50).
@@ -94,48 +97,6 @@ pub enum Claim {
     WrongNetwork,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Offered,
-    Bound,
-    Released,
-    Declined,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Held {
-    mac: Mac,
-    state: State,
-    until: Timestamp,
-    client_name: Option<String>,
-}
-
-impl Held {
-    fn is_over(&self, now: Timestamp) -> bool {
-        self.until <= now || self.state == State::Released
-    }
-}
-
-/// The addresses of one network.
-#[derive(Debug, Default)]
-struct Ledger {
-    held: HashMap<Ipv4Addr, Held>,
-    of: HashMap<Mac, Ipv4Addr>,
-    /// The same by end, so that the longest unused is found at once.
-    ends: BTreeSet<(Timestamp, Ipv4Addr)>,
-    declines: Declines,
-}
-
-/// How things were before a [`Book::bind`], to be put back if the lease could not be saved.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Undo {
-    network: Name,
-    address: Ipv4Addr,
-    mac: Mac,
-    held: Option<Held>,
-    of: Option<Ipv4Addr>,
-}
-
 /// All leases of all networks.
 #[derive(Debug, Default)]
 pub struct Book {
@@ -172,7 +133,8 @@ impl Book {
         let is_fresh = mine.is_none_or(|held| held.is_over(ask.now));
         if !is_lent {
             let until = after(ask.now, OFFER_SECS);
-            ledger.put(address, Held { mac: ask.mac, state: State::Offered, until, client_name: None });
+            let state = State::Offered { to_recorded: ask.is_recorded };
+            ledger.put(address, Held { mac: ask.mac, state, until, client_name: None });
         }
         Ok(Offered { address, is_fresh })
     }
@@ -205,15 +167,15 @@ impl Book {
 
     /// Lends the address until then. The lease is to be saved before anybody hears of it; if that fails, [`Book::undo`].
     pub fn bind(&mut self, network: &Name, mac: Mac, address: Ipv4Addr, until: Timestamp, client_name: Option<String>) -> (Lease, Undo) {
-        let ledger = self.ledger(network);
-        let undo = Undo { network: network.clone(), address, mac, held: ledger.held.get(&address).cloned(), of: ledger.of.get(&mac).copied() };
-        ledger.put(address, Held { mac, state: State::Bound, until, client_name: client_name.clone() });
-        (Lease { network: network.clone(), address, mac, state: LeaseState::Bound, expires: until, client_name }, undo)
+        self.ledger(network).change(network, address, Held { mac, state: State::Bound, until, client_name })
     }
 
-    /// Puts back what was before a bind that could not be saved.
+    /// Puts back what was before a change that could not be saved, unless somebody else has the address by now.
     pub fn undo(&mut self, undo: Undo) {
         let ledger = self.ledger(&undo.network);
+        if ledger.held.get(&undo.address) != Some(&undo.made) {
+            return;
+        }
         ledger.remove(undo.address);
         if let Some(held) = undo.held {
             ledger.put(undo.address, held);
@@ -222,35 +184,38 @@ impl Book {
             Some(address) => ledger.of.insert(undo.mac, address),
             None => ledger.of.remove(&undo.mac),
         };
+        if undo.made.state == State::Declined {
+            ledger.declines.put_back(undo.mac, undo.declined);
+        }
     }
 
     /// DHCPRELEASE: the address is free, and remembered for this MAC. `None` if it was not lent to it.
-    pub fn release(&mut self, network: &Name, mac: Mac, address: Ipv4Addr, now: Timestamp) -> Option<Lease> {
+    pub fn release(&mut self, network: &Name, mac: Mac, address: Ipv4Addr, now: Timestamp) -> Option<(Lease, Undo)> {
         let ledger = self.ledgers.get_mut(network)?;
         let held = ledger.held.get(&address).filter(|held| held.mac == mac && held.state == State::Bound)?.clone();
-        let client_name = held.client_name.clone();
-        ledger.put(address, Held { state: State::Released, until: now, ..held });
-        Some(Lease { network: network.clone(), address, mac, state: LeaseState::Released, expires: now, client_name })
+        Some(ledger.change(network, address, Held { state: State::Released, until: now, ..held }))
     }
 
     /// DHCPDECLINE: whoever was offered or lent it found somebody else there. `None` if it was not this MAC's.
-    pub fn decline(&mut self, network: &Name, mac: Mac, address: Ipv4Addr, now: Timestamp) -> Option<Lease> {
+    pub fn decline(&mut self, network: &Name, mac: Mac, address: Ipv4Addr, now: Timestamp) -> Option<(Lease, Undo)> {
         let ledger = self.ledgers.get_mut(network)?;
         ledger.held.get(&address).filter(|held| held.mac == mac && held.state != State::Declined)?;
+        let declined = ledger.declines.of(mac);
         ledger.declines.note(mac, now);
-        Some(ledger.quarantine(network, mac, address, now))
+        let (lease, undo) = ledger.quarantine(network, mac, address, now);
+        Some((lease, Undo { declined, ..undo }))
     }
 
-    /// The probe found somebody on an address that was to be offered to `mac`.
+    /// The probe found somebody on an address that was to be offered to `mac`. That stays true whether it can be saved or not.
     pub fn conflict(&mut self, network: &Name, mac: Mac, address: Ipv4Addr, now: Timestamp) -> Lease {
-        self.ledger(network).quarantine(network, mac, address, now)
+        self.ledger(network).quarantine(network, mac, address, now).0
     }
 
     /// The client chose another server: the offer is void.
     pub fn withdraw(&mut self, network: &Name, mac: Mac) {
         let Some(ledger) = self.ledgers.get_mut(network) else { return };
         if let Some(address) = ledger.of.get(&mac).copied()
-            && ledger.held.get(&address).is_some_and(|held| held.mac == mac && held.state == State::Offered)
+            && ledger.held.get(&address).is_some_and(|held| held.mac == mac && held.is_offer())
         {
             ledger.remove(address);
         }
@@ -260,17 +225,22 @@ impl Book {
     pub fn expire(&mut self, last: Timestamp, now: Timestamp) -> Vec<Lease> {
         let mut over = Vec::new();
         for (network, ledger) in &mut self.ledgers {
-            let ended: Vec<Ipv4Addr> = ledger.ends.iter().take_while(|(until, _)| *until <= now).map(|(_, address)| *address).collect();
+            let ended: Vec<Ipv4Addr> = ledger.over(now).collect();
             for address in ended {
                 let Some(held) = ledger.held.get(&address) else { continue };
                 match held.state {
-                    State::Offered | State::Declined => ledger.remove(address),
+                    State::Offered { .. } | State::Declined => ledger.remove(address),
                     State::Bound if held.until > last => over.push(held.lease(network, address)),
                     State::Bound | State::Released => {}
                 }
             }
         }
         over
+    }
+
+    /// Whether this MAC was offered or lent an address of the network, now or ever.
+    pub fn knows(&self, network: &Name, mac: Mac) -> bool {
+        self.ledgers.get(network).is_some_and(|ledger| ledger.of.contains_key(&mac))
     }
 
     /// Who was lent this address last, in whatever network, also after its end (an installer that did not renew).
@@ -282,7 +252,7 @@ impl Book {
     /// Every lease that is in force, and the quarantined addresses.
     pub fn leases(&self, now: Timestamp) -> Vec<Lease> {
         let all = self.ledgers.iter().flat_map(|(network, ledger)| ledger.held.iter().map(move |(address, held)| (network, *address, held)));
-        let in_force = all.filter(|(_, _, held)| held.until > now && held.state != State::Offered);
+        let in_force = all.filter(|(_, _, held)| held.until > now && !held.is_offer());
         let mut leases: Vec<Lease> = in_force.map(|(network, address, held)| held.lease(network, address)).collect();
         leases.sort_by(|a, b| (&a.network, a.address).cmp(&(&b.network, b.address)));
         leases
@@ -293,90 +263,6 @@ impl Book {
             self.ledgers.insert(network.clone(), Ledger::default());
         }
         self.ledgers.entry(network.clone()).or_default()
-    }
-}
-
-impl Held {
-    fn lease(&self, network: &Name, address: Ipv4Addr) -> Lease {
-        let state = match self.state {
-            State::Offered | State::Bound => LeaseState::Bound,
-            State::Released => LeaseState::Released,
-            State::Declined => LeaseState::Declined,
-        };
-        Lease { network: network.clone(), address, mac: self.mac, state, expires: self.until, client_name: self.client_name.clone() }
-    }
-}
-
-impl Ledger {
-    fn put(&mut self, address: Ipv4Addr, held: Held) {
-        self.remove(address);
-        self.ends.insert((held.until, address));
-        if held.state == State::Declined {
-            // Whoever declined it is to get another one.
-            self.of.retain_other(held.mac, address);
-        } else {
-            self.of.insert(held.mac, address);
-        }
-        self.held.insert(address, held);
-    }
-
-    fn remove(&mut self, address: Ipv4Addr) {
-        if let Some(old) = self.held.remove(&address) {
-            self.ends.remove(&(old.until, address));
-            self.of.retain_other(old.mac, address);
-        }
-    }
-
-    fn quarantine(&mut self, network: &Name, mac: Mac, address: Ipv4Addr, now: Timestamp) -> Lease {
-        let held = Held { mac, state: State::Declined, until: after(now, QUARANTINE_SECS), client_name: None };
-        let lease = held.lease(network, address);
-        self.put(address, held);
-        lease
-    }
-
-    /// Whether nobody else has the address now.
-    fn is_open(&self, ask: &Ask<'_>, address: Ipv4Addr) -> bool {
-        self.held.get(&address).is_none_or(|held| {
-            let quarantined = held.state == State::Declined && held.until > ask.now;
-            !quarantined && (held.mac == ask.mac || held.is_over(ask.now))
-        })
-    }
-
-    fn choose(&self, ask: &Ask<'_>) -> Result<Ipv4Addr, NoAddress> {
-        if let Some(reserved) = ask.reserved.filter(|address| ask.network.subnet.contains(address) && self.is_open(ask, *address)) {
-            return Ok(reserved);
-        }
-        let remembered = self.of.get(&ask.mac).copied();
-        for address in [remembered, ask.wanted].into_iter().flatten() {
-            if can_lend(ask, address) && self.is_open(ask, address) {
-                return Ok(address);
-            }
-        }
-        pool::unused(ask, &|address| self.held.contains_key(&address)).or_else(|| self.longest_unused(ask)).ok_or(
-            match (ask.reserved, ask.network.pools.is_empty()) {
-                (Some(_), true) => NoAddress::ReservedInUse,
-                (None, true) => NoAddress::NoPool,
-                (_, false) => NoAddress::PoolFull,
-            },
-        )
-    }
-
-    fn longest_unused(&self, ask: &Ask<'_>) -> Option<Ipv4Addr> {
-        let over = self.ends.iter().take_while(|(until, _)| *until <= ask.now).map(|(_, address)| *address);
-        over.into_iter().find(|address| can_lend(ask, *address) && self.is_open(ask, *address))
-    }
-}
-
-trait RetainOther {
-    /// Forgets that `mac` has `address`; another address of it stays.
-    fn retain_other(&mut self, mac: Mac, address: Ipv4Addr);
-}
-
-impl RetainOther for HashMap<Mac, Ipv4Addr> {
-    fn retain_other(&mut self, mac: Mac, address: Ipv4Addr) {
-        if self.get(&mac) == Some(&address) {
-            self.remove(&mac);
-        }
     }
 }
 

@@ -10,6 +10,7 @@
 
 pub mod dhcp;
 pub mod http;
+mod link;
 mod sweep;
 pub mod tftp;
 mod watch;
@@ -100,6 +101,8 @@ pub async fn run_until(config: Config, stop: CancellationToken) -> Result<(), Se
         Ok(()) => {
             tracing::info!(boot = %house.config.boot.listen, admin = %house.config.admin.listen, tftp = %house.config.tftp.listen,
                 dhcp = ?house.config.dhcp.interfaces, "ready");
+            let (stop, examined) = (parts.stop.clone(), house.clone());
+            parts.start("the search for damage", async move { sweep::examine(&examined, stop).await });
             parts.first_end().await
         }
         Err(fault) => Err(fault),
@@ -115,22 +118,38 @@ pub async fn run_until(config: Config, stop: CancellationToken) -> Result<(), Se
 /// Binds everything before anything is served: a daemon that has half its ports is worse than none.
 async fn bind(house: &Arc<House>, after: &TaskTracker, parts: &mut Parts) -> Result<(), ServeFault> {
     let config = &house.config;
-    let boot = listen("machines", config.boot.listen.into()).await?;
-    let admin = listen("operators", config.admin.listen).await?;
+    let boot = listen("machines", config.boot.listen.into())?;
+    let admin = listen("operators", config.admin.listen)?;
     let tls = match (&config.admin.tls_cert, &config.admin.tls_key) {
         (Some(chain), Some(key)) => Some(http::tls::acceptor(chain, key)?),
         _ => None,
     };
-    let tftp = tftp::Server::bind(tftp::Settings::of(config))?;
-    let dhcp = dhcp::Server::bind(&dhcp::Settings::of(config))?;
-    parts.start("TFTP", tftp::serve(tftp, house.clone(), parts.stop.clone()));
-    let (stop, desk) = (parts.stop.clone(), Arc::new(Desk::new(house.clone())));
-    parts.start("DHCP", async move { dhcp.run(desk, stop).await });
+    let of_tftp = tftp::Settings::of(config);
+    let tftp = match tftp::Server::bind(of_tftp.clone()) {
+        Err(fault) if fault.source.kind() == io::ErrorKind::AddrNotAvailable => {
+            tracing::warn!(listen = %of_tftp.listen, "no interface has this address: no TFTP until one has; `ip address` lists what there is");
+            None
+        }
+        tried => Some(tried?),
+    };
+    let of_dhcp = dhcp::Settings::of(config);
+    let of_dhcp = dhcp::Settings { requests: of_dhcp.requests / of_dhcp.interfaces.len().max(1), ..of_dhcp };
+    let links = of_dhcp.interfaces.iter().map(|name| link::Link::open(name, &of_dhcp)).collect::<Result<Vec<_>, _>>()?;
+    match tftp {
+        Some(tftp) => parts.start("TFTP", tftp::serve(tftp, house.clone(), parts.stop.clone())),
+        None => parts.start("TFTP", link::tftp_late(of_tftp, house.clone(), parts.stop.clone())),
+    }
+    let desk = Arc::new(Desk::new(house.clone()));
+    for link in links {
+        parts.start("DHCP", link.run(house.clone(), desk.clone(), parts.stop.clone()));
+    }
     let routes = http::boot::routes(http::boot::Boot { house: house.clone(), tasks: after.clone() });
     parts.serve(listener(house, "boot", boot, routes, None));
     parts.serve(listener(house, "admin", admin, http::api::routes(http::api::Admin { house: house.clone(), stop: parts.stop.clone() }), tls));
     let (stop, swept) = (parts.stop.clone(), house.clone());
     parts.start("the sweep", async move { sweep::run(&swept, stop).await });
+    let (stop, looked) = (parts.stop.clone(), house.clone());
+    parts.start("the look at itself", async move { sweep::look(&looked, stop).await });
     let (stop, watched) = (parts.stop.clone(), house.clone());
     parts.start("the template watch", async move { watch::run(watched, stop).await });
     Ok(())
@@ -145,18 +164,42 @@ fn listener(
 ) -> http::listener::Listener {
     let limits = &house.config.limits;
     let shape = if name == "boot" { http::listener::Limits::boot() } else { http::listener::Limits::admin() };
+    let shape = http::listener::Limits { floor_bytes: limits.http_floor_bytes, ..shape };
     let limits = if name == "boot" {
         http::listener::Limits { total: limits.http_connections, per_peer: limits.http_connections_per_peer, ..shape }
     } else {
         shape
     };
     let counting = house.clone();
-    let refused = Box::new(move |why: http::listener::Turned| counting.metrics.connection_refused(name, why.word()));
+    let refused = Arc::new(move |why: http::listener::Turned| counting.metrics.connection_refused(name, why.word()));
     http::listener::Listener { name, socket, routes, limits, tls, refused }
 }
 
-async fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, ServeFault> {
-    TcpListener::bind(address).await.map_err(|source| ServeFault::Listen { what, address, source })
+/// A rack that is switched on connects within a moment: the queue is as long as the system allows it to be (usually 4096).
+const BACKLOG: i32 = 16384;
+
+/// Binds a TCP port, also at an address that no interface has yet: it is served from the moment that one has it (ip(7), IP_FREEBIND).
+fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, ServeFault> {
+    let bind = || -> io::Result<(TcpListener, bool)> {
+        let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        let here = socket.bind(&address.into());
+        let late = here.as_ref().is_err_and(|why| why.kind() == io::ErrorKind::AddrNotAvailable) && address.is_ipv4();
+        if late {
+            socket.set_freebind_v4(true)?;
+            socket.bind(&address.into())?;
+        } else {
+            here?;
+        }
+        socket.listen(BACKLOG)?;
+        Ok((TcpListener::from_std(socket.into())?, late))
+    };
+    let (listener, late) = bind().map_err(|source| ServeFault::Listen { what, address, source })?;
+    if late {
+        tracing::warn!(%address, what, "no interface has this address: nobody is served there until one has; `ip address` lists what there is");
+    }
+    Ok(listener)
 }
 
 /// The parts of the daemon that run side by side.

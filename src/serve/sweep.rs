@@ -14,6 +14,8 @@ use crate::{app::House, model::Timestamp};
 const LONGEST: Duration = Duration::from_secs(10);
 /// How long it sleeps at least: a burst of journal entries is one reason to look, not many.
 const SHORTEST: Duration = Duration::from_millis(200);
+/// How often the daemon looks at itself.
+const LOOK: Duration = Duration::from_secs(5);
 /// How often old evidence is removed.
 const PRUNE_EVERY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -43,6 +45,28 @@ pub async fn run(house: &House, stop: CancellationToken) {
             () = something_new(&mut news) => tokio::time::sleep(SHORTEST).await,
         }
     }
+}
+
+/// Looks at the store and the clock until `stop`, whatever the sweep is waiting for.
+pub async fn look(house: &House, stop: CancellationToken) {
+    let mut looks = tokio::time::interval(LOOK);
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while stop.run_until_cancelled(looks.tick()).await.is_some() {
+        if let Err(failure) = house.look_at_itself().await {
+            tracing::warn!(%failure, "what became of the daemon's own health was not journalled");
+        }
+    }
+}
+
+/// Searches the database for damage, once, beside everything else.
+pub async fn examine(house: &House, stop: CancellationToken) {
+    let begun = std::time::Instant::now();
+    match stop.run_until_cancelled(house.store.examine()).await {
+        Some(Ok(())) => tracing::info!(secs = begun.elapsed().as_secs_f32(), "the database was searched for damage: there is none"),
+        Some(Err(fault)) => tracing::error!(word = fault.word(), %fault, "the database was searched for damage"),
+        None => {}
+    }
+    stop.cancelled().await;
 }
 
 /// Returns when the journal has something new; a change may have brought an earlier deadline.

@@ -2,13 +2,16 @@
 //!
 //! Its empty sister is [`super::Sqlite::scratch`], which is the real thing in memory.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::broadcast;
 
-use super::{Counts, JournalFilter, Settings, Store, StoreFault, Write};
+use super::{Counts, Discrepancy, JournalFilter, Settings, Store, StoreFault, Write};
 use crate::model::{Build, BuildId, Entry, Host, HostId, HostName, Lease, Mac, SessionId, SmbiosUuid, Timestamp, TokenHash};
 
 /// Every call faults.
@@ -81,6 +84,21 @@ impl Store for BrokenStore {
     }
     fn counts(&self) -> Counts {
         Counts::default()
+    }
+    fn trouble(&self) -> Option<StoreFault> {
+        broken::<()>().err()
+    }
+    async fn probe(&self) -> Result<(), StoreFault> {
+        broken()
+    }
+    async fn examine(&self) -> Result<(), StoreFault> {
+        broken()
+    }
+    async fn verify(&self) -> Result<Vec<Discrepancy>, StoreFault> {
+        broken()
+    }
+    async fn backup(&self, _: &Path) -> Result<(), StoreFault> {
+        broken()
     }
     async fn close(&self) -> Result<(), StoreFault> {
         broken()

@@ -62,12 +62,52 @@ pub enum StoreFault {
         path: PathBuf,
     },
     /// The file is damaged, or a row in it does not read.
-    #[error("{} is damaged: {detail}; stop the daemon, keep a copy of the file and of its -wal, then restore a backup or salvage with: sqlite3 {} .recover", .path.display(), .path.display())]
+    #[error("{} is damaged: {detail}; stop the daemon, keep a copy of the file and of its -wal, then restore a backup with: bootwright restore FILE; without one, salvage with: sqlite3 {} .recover", .path.display(), .path.display())]
     Corrupt {
         /// The database.
         path: PathBuf,
         /// What was found.
         detail: String,
+    },
+    /// A row is there and does not read: written by hand, or by a changed build.
+    #[error("{} holds a row that cannot be used: {detail}; undo what was changed by hand with sqlite3, or restore a backup with: bootwright restore FILE", .path.display())]
+    Unreadable {
+        /// The database.
+        path: PathBuf,
+        /// Which row, and why.
+        detail: String,
+    },
+    /// Another program holds SQLite's own lock.
+    #[error("{} is locked by another program (sqlite3, a backup tool?); end that program: nothing was changed, and the daemon goes on by itself", .path.display())]
+    Busy {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The file was deleted or put in another's place while the daemon has it open: what it writes would be lost.
+    #[error("{} was deleted or replaced while the daemon runs; nothing is answered that would be lost: move the right file back, or stop the daemon and restore a backup with: bootwright restore FILE", .path.display())]
+    Gone {
+        /// The file: the database or its write-ahead log.
+        path: PathBuf,
+    },
+    /// It is a backup, which no daemon runs on.
+    #[error("{} is a backup, put in place by hand; its open builds and wipes may be long over, so it is not served: bootwright restore {} --state-dir DIR closes them", .path.display(), .path.display())]
+    IsBackup {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file that was to be a whole backup is none.
+    #[error("{} is not a whole backup of bootwright: {detail}; take another one", .path.display())]
+    Unsound {
+        /// The file.
+        path: PathBuf,
+        /// Truncated, edited, something else.
+        detail: String,
+    },
+    /// A restore was broken off.
+    #[error("a restore into {} was broken off; run it again (bootwright restore FILE --replace), or remove {}.restoring to keep what was there before", .path.display(), .path.display())]
+    HalfRestored {
+        /// The database.
+        path: PathBuf,
     },
     /// A name, MAC or UUID belongs to another host; only this change was dropped.
     #[error("{what} {value} already belongs to host {}; change that host first, or choose another", .by.as_ref().map_or_else(|| "(unknown)".to_owned(), ToString::to_string))]
@@ -110,10 +150,21 @@ impl StoreFault {
             Self::Altered { .. } => "store_altered",
             Self::NotOurs { .. } => "store_not_ours",
             Self::Corrupt { .. } => "store_corrupt",
+            Self::Unreadable { .. } => "store_unreadable",
+            Self::Busy { .. } => "store_busy",
+            Self::Gone { .. } => "store_gone",
+            Self::IsBackup { .. } => "store_is_backup",
+            Self::Unsound { .. } => "backup_unsound",
+            Self::HalfRestored { .. } => "store_half_restored",
             Self::Taken { .. } => "taken",
             Self::Broke { .. } => "store_bug",
             Self::Closed => "store_closed",
             Self::Down { .. } => "store_down",
         }
+    }
+
+    /// Whether it is the store's trouble and lasts, and not one change's.
+    pub const fn is_trouble(&self) -> bool {
+        !matches!(self, Self::Taken { .. } | Self::Broke { .. } | Self::Unreadable { .. } | Self::Unsound { .. } | Self::Closed)
     }
 }

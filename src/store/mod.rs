@@ -7,12 +7,13 @@
 mod broken;
 mod fault;
 mod fold;
+mod patch;
 mod settings;
 pub mod shelf;
 pub mod sqlite;
 mod state;
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -148,6 +149,17 @@ pub trait Store: Send + Sync {
     async fn prune(&self, before: Timestamp) -> Result<u64, StoreFault>;
     /// Counters for the metrics.
     fn counts(&self) -> Counts;
+
+    /// What keeps the store from its work at the moment, if anything; damage stays, everything else ends with the next good write.
+    fn trouble(&self) -> Option<StoreFault>;
+    /// Looks whether the files are still there, and tries a small write if there was trouble: so it is noticed without a machine that asks.
+    async fn probe(&self) -> Result<(), StoreFault>;
+    /// Searches the whole file for damage, gently; damage that is found ends every other verb with that fault. To be called once, after the start.
+    async fn examine(&self) -> Result<(), StoreFault>;
+    /// Everything that is wrong: pages, references, rows that are not what their journal says; empty when all is well.
+    async fn verify(&self) -> Result<Vec<Discrepancy>, StoreFault>;
+    /// A consistent copy as a new file `to` that only its owner reads; writers go on meanwhile. It is marked as a backup, and not yet synced.
+    async fn backup(&self, to: &Path) -> Result<(), StoreFault>;
     /// Finishes what waits and closes; later calls fault.
     async fn close(&self) -> Result<(), StoreFault>;
 }

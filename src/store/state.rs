@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::Settings;
-use crate::model::{BuildId, Host, HostId, HostName, Mac, SessionId, SmbiosUuid, TokenHash};
+use crate::model::{BuildId, Host, HostId, HostName, Mac, Session, SessionId, SmbiosUuid, TokenHash};
 
 /// Hosts with their indexes, and settings.
 #[derive(Debug, Default)]
@@ -62,42 +62,41 @@ impl State {
         hosts
     }
 
-    /// Puts a host in place of its former self.
+    /// Puts a host in place of its former self. Most changes leave most of its names alone, and readers wait meanwhile: only what differs moves.
     pub fn set(&mut self, host: Arc<Host>) {
-        self.remove(host.id);
         let id = host.id;
-        self.macs.extend(host.macs.iter().map(|&mac| (mac, id)));
-        self.uuids.extend(host.uuid.map(|uuid| (uuid, id)));
-        self.names.insert(host.name.clone(), id);
-        self.sessions.extend(host.sessions.iter().map(|session| (session.id, id)));
-        if let Some(build) = &host.build {
-            self.tokens.insert(build.token_hash.clone(), id);
-            self.builds.insert(build.id, id);
-        }
-        self.lives.extend(host.live.as_ref().map(|run| (run.token_hash.clone(), id)));
-        self.hosts.insert(id, host);
+        let Some(old) = self.hosts.insert(id, Arc::clone(&host)) else { return self.index(&host, &Names::default()) };
+        let (was, is) = (Names::of(&old), Names::of(&host));
+        self.unindex(&was, &is, id);
+        self.index(&host, &was);
     }
 
     /// Takes a host out. A key that another host took over meanwhile stays that one's.
     pub fn remove(&mut self, id: HostId) {
-        let Some(host) = self.hosts.remove(&id) else { return };
-        for mac in &host.macs {
-            forget(&mut self.macs, mac, id);
+        if let Some(host) = self.hosts.remove(&id) {
+            self.unindex(&Names::of(&host), &Names::default(), id);
         }
-        if let Some(uuid) = &host.uuid {
-            forget(&mut self.uuids, uuid, id);
-        }
-        forget(&mut self.names, &host.name, id);
-        for session in &host.sessions {
-            forget(&mut self.sessions, &session.id, id);
-        }
-        if let Some(build) = &host.build {
-            forget(&mut self.tokens, &build.token_hash, id);
-            forget(&mut self.builds, &build.id, id);
-        }
-        if let Some(run) = &host.live {
-            forget(&mut self.lives, &run.token_hash, id);
-        }
+    }
+
+    fn index(&mut self, host: &Host, was: &Names<'_>) {
+        let (is, id) = (Names::of(host), host.id);
+        self.macs.extend(is.macs.iter().filter(|mac| !was.macs.contains(mac)).map(|&mac| (mac, id)));
+        self.sessions.extend(is.sessions.iter().filter(|one| !was.remembers(one.id)).map(|session| (session.id, id)));
+        put(&mut self.uuids, is.uuid.as_ref(), was.uuid.as_ref(), id);
+        put(&mut self.names, is.name, was.name, id);
+        put(&mut self.tokens, is.token, was.token, id);
+        put(&mut self.builds, is.build.as_ref(), was.build.as_ref(), id);
+        put(&mut self.lives, is.live, was.live, id);
+    }
+
+    fn unindex(&mut self, was: &Names<'_>, is: &Names<'_>, id: HostId) {
+        was.macs.iter().filter(|mac| !is.macs.contains(mac)).for_each(|mac| forget(&mut self.macs, mac, id));
+        was.sessions.iter().filter(|one| !is.remembers(one.id)).for_each(|session| forget(&mut self.sessions, &session.id, id));
+        take(&mut self.uuids, was.uuid.as_ref(), is.uuid.as_ref(), id);
+        take(&mut self.names, was.name, is.name, id);
+        take(&mut self.tokens, was.token, is.token, id);
+        take(&mut self.builds, was.build.as_ref(), is.build.as_ref(), id);
+        take(&mut self.lives, was.live, is.live, id);
     }
 
     /// Takes over what has become durable.
@@ -111,6 +110,48 @@ impl State {
         if let Some(settings) = overlay.settings {
             self.settings = settings;
         }
+    }
+}
+
+/// Every name by which a host is found, beside its identity.
+#[derive(Default)]
+struct Names<'h> {
+    macs: &'h [Mac],
+    sessions: &'h [Session],
+    uuid: Option<SmbiosUuid>,
+    name: Option<&'h HostName>,
+    token: Option<&'h TokenHash>,
+    build: Option<BuildId>,
+    live: Option<&'h TokenHash>,
+}
+
+impl<'h> Names<'h> {
+    fn of(host: &'h Host) -> Self {
+        Self {
+            macs: &host.macs,
+            sessions: &host.sessions,
+            uuid: host.uuid,
+            name: Some(&host.name),
+            token: host.build.as_ref().map(|build| &build.token_hash),
+            build: host.build.as_ref().map(|build| build.id),
+            live: host.live.as_ref().map(|run| &run.token_hash),
+        }
+    }
+
+    fn remembers(&self, session: SessionId) -> bool {
+        self.sessions.iter().any(|one| one.id == session)
+    }
+}
+
+fn put<K: std::hash::Hash + Eq + Clone>(index: &mut HashMap<K, HostId>, is: Option<&K>, was: Option<&K>, id: HostId) {
+    if let Some(key) = is.filter(|_| is != was) {
+        index.insert(key.clone(), id);
+    }
+}
+
+fn take<K: std::hash::Hash + Eq>(index: &mut HashMap<K, HostId>, was: Option<&K>, is: Option<&K>, id: HostId) {
+    if let Some(key) = was.filter(|_| is != was) {
+        forget(index, key, id);
     }
 }
 

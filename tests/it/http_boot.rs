@@ -274,6 +274,49 @@ async fn every_answer_is_counted_by_its_pattern() {
     assert!(!text.contains("aaaaaaaa") && !text.contains("passwd"));
 }
 
+#[tokio::test]
+async fn forged_tokens_are_all_counted_and_told_of_as_often_as_somebody_could_read() {
+    let site = Site::new().await;
+    for number in 0..300 {
+        let path = if number % 2 == 0 { format!("/t/forged{number:010}/answer") } else { format!("/cb/forged{number:010}/built") };
+        assert_eq!(site.fetch(&path).await.status, 403, "{path}");
+    }
+    let count = "bootwright_connections_refused_total{listener=\"boot\",reason=\"unknown_token\"} 300";
+    assert!(site.house.metrics.encode().contains(count), "{}", site.house.metrics.encode());
+    let filter = JournalFilter { kind: Some("refused".into()), ..JournalFilter::default() };
+    let told: Vec<_> = site.house.journal(filter).await.unwrap().into_iter().filter(|entry| entry.text.contains("opens nothing")).collect();
+    assert_eq!(told.len(), 40, "the burst, in a world whose clock stands");
+    assert!(told.iter().all(|entry| entry.text.contains("127.0.0.1") && !entry.text.contains("forged0")), "{told:?}");
+}
+
+#[tokio::test]
+async fn large_files_go_out_in_waves_and_who_must_wait_is_told_how_long() {
+    let mut lab = Lab::new().await;
+    lab.house.config.limits.http_transfers = 1;
+    let site = Site::of(lab).await;
+    let folder = site.house.config.artifacts().join("tree/1");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("large"), vec![0; 5 << 20]).unwrap();
+    std::fs::write(folder.join("small"), "small").unwrap();
+    let ipxe = |path: &str| {
+        axum::http::Request::get(format!("/artifact/tree/1/{path}")).header("user-agent", "iPXE/1.21.1").body(axum::body::Body::empty()).unwrap()
+    };
+    let under_way = tower::ServiceExt::oneshot(site.boot.clone(), ipxe("large")).await.unwrap();
+    assert_eq!(under_way.status(), 200);
+    for expected in ["10", "20", "30"] {
+        let later = send(&site.boot, ipxe("large")).await;
+        assert_eq!((later.status, later.header("retry-after"), later.header("connection")), (503, expected, "close"), "{}", later.text);
+    }
+    assert_eq!(send(&site.boot, ipxe("small")).await.status, 200, "small files wait for nobody");
+    assert_eq!(site.machine("HEAD", "/artifact/tree/1/large", &[("user-agent", "iPXE/1.21.1")], "").await.status, 200);
+    assert_eq!(site.fetch("/artifact/tree/1/large").await.status, 200, "an installer's downloader would give up");
+    assert_eq!(site.machine("GET", &format!("/boot.ipxe?mac={MAC}&arch=x64"), &[("user-agent", "iPXE/1.21.1")], "").await.status, 200);
+    let count = "bootwright_connections_refused_total{listener=\"boot\",reason=\"transfers_full\"} 3";
+    assert!(site.house.metrics.encode().contains(count), "{}", site.house.metrics.encode());
+    drop(under_way);
+    assert_eq!(send(&site.boot, ipxe("large")).await.status, 200);
+}
+
 /// Kernel fetches over a real socket: what was cut is no evidence, what arrived whole is.
 #[tokio::test]
 async fn a_kernel_that_breaks_off_moves_nothing_and_one_that_arrives_does() {
@@ -286,7 +329,8 @@ async fn a_kernel_that_breaks_off_moves_nothing_and_one_that_arrives_does() {
     let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
     let stop = tokio_util::sync::CancellationToken::new();
-    let listener = Listener { name: "boot", socket, routes: site.boot.clone(), limits: Limits::boot(), tls: None, refused: Box::new(|_| ()) };
+    let listener =
+        Listener { name: "boot", socket, routes: site.boot.clone(), limits: Limits::boot(), tls: None, refused: std::sync::Arc::new(|_| ()) };
     let served = tokio::spawn(listener.serve(stop.clone()));
     let ask = format!("GET /artifact/os/1/linux?s={session} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     for read in [1 << 20, usize::MAX] {

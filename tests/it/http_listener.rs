@@ -80,7 +80,7 @@ async fn serve(limits: Limits, tls: Option<tokio_rustls::TlsAcceptor>) -> Server
     let (tell, steps) = mpsc::unbounded_channel();
     let (metrics, stop, release) = (Arc::new(Metrics::new()), CancellationToken::new(), Arc::new(tokio::sync::Notify::new()));
     let counted = metrics.clone();
-    let refused = Box::new(move |why: Turned| counted.connection_refused("boot", why.word()));
+    let refused = Arc::new(move |why: Turned| counted.connection_refused("boot", why.word()));
     let listener = Listener { name: "boot", socket, routes: routes(tell, release.clone()), limits, tls, refused };
     let task = tokio::spawn(listener.serve(stop.clone()));
     Server { address, metrics, steps, release, stop, task }
@@ -183,6 +183,100 @@ async fn a_peer_gets_only_its_share_of_places_and_the_total_holds() {
         assert!(text.contains(&format!("connections_refused_total{{listener=\"boot\",reason=\"{reason}\"}} 1")), "{text}");
     }
     drop((first, second, other));
+    server.end().await;
+}
+
+#[tokio::test]
+async fn a_flood_from_one_address_costs_that_address_its_quiet_connections_first() {
+    let server = serve(Limits { per_peer: 3, total: 3, head: PATIENCE, ..Limits::boot() }, None).await;
+    let mut flood = [server.connect().await, server.connect().await, server.connect().await];
+    // Until one of them has been quiet for a second, there is no place.
+    let other = loop {
+        let mut other = server.connect_from("127.0.0.2").await;
+        ask(&mut other, "GET /small HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        let mut first = [0; 12];
+        if timeout(PATIENCE, other.read_exact(&mut first)).await.unwrap().is_ok() && &first == b"HTTP/1.1 200" {
+            break other;
+        }
+    };
+    assert!(rest(&mut flood[0]).await.is_empty(), "the quietest was closed");
+    assert!(server.metrics.encode().contains("connections_refused_total{listener=\"boot\",reason=\"made_room\"} 1"));
+    drop((flood, other));
+    server.end().await;
+}
+
+#[tokio::test]
+async fn what_ends_a_connection_is_named_and_counted() {
+    let server = serve(impatient(), None).await;
+    let mut half = server.connect().await;
+    ask(&mut half, "GET /small HTTP/1.1\r\nHost:").await;
+    rest(&mut half).await;
+    let mut huge = server.connect().await;
+    let _the_peer_may_close_first = huge.write_all(format!("GET / HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(5000)).as_bytes()).await;
+    rest(&mut huge).await;
+    let mut stopped = server.connect().await;
+    ask(&mut stopped, "GET /large HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    for reason in ["slow_head", "bad_head", "stalled"] {
+        let line = format!("connections_refused_total{{listener=\"boot\",reason=\"{reason}\"}} 1");
+        let counted = async {
+            while !server.metrics.encode().contains(&line) {
+                tokio::task::yield_now().await;
+            }
+        };
+        assert!(timeout(PATIENCE, counted).await.is_ok(), "{reason}\n{}", server.metrics.encode());
+    }
+    server.end().await;
+}
+
+#[tokio::test]
+async fn a_request_body_that_trickles_is_given_up_however_steadily() {
+    let server = serve(Limits { body: Some(Duration::from_millis(300)), ..Limits::boot() }, None).await;
+    let mut stream = server.connect().await;
+    ask(&mut stream, "POST /in HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n").await;
+    let trickling = async {
+        while stream.write_all(b"x").await.is_ok() {
+            let mut said = [0; 64];
+            if let Ok(Ok(got)) = timeout(Duration::from_millis(20), stream.read(&mut said)).await {
+                return String::from_utf8_lossy(&said[..got]).into_owned();
+            }
+        }
+        String::new()
+    };
+    let said = timeout(PATIENCE, trickling).await.unwrap();
+    assert!(said.is_empty() || said.starts_with("HTTP/1.1 4"), "{said}");
+    server.end().await;
+}
+
+#[tokio::test]
+async fn a_thousand_requests_at_once_on_one_connection_are_answered_one_by_one() {
+    let server = serve(Limits::boot(), None).await;
+    let mut stream = server.connect().await;
+    let (mut reading, mut writing) = stream.split();
+    let asking = async { writing.write_all("GET /small HTTP/1.1\r\nHost: x\r\n\r\n".repeat(1000).as_bytes()).await.unwrap() };
+    let hearing = async {
+        let mut said = Vec::new();
+        while said.windows(5).filter(|five| five == b"small").count() < 1000 {
+            assert_ne!(timeout(PATIENCE, reading.read_buf(&mut said)).await.unwrap().unwrap(), 0);
+        }
+    };
+    tokio::join!(asking, hearing);
+    drop(stream);
+    server.end().await;
+}
+
+#[tokio::test]
+async fn large_files_and_small_answers_follow_each_other_on_one_connection() {
+    let server = serve(Limits::boot(), None).await;
+    let mut stream = server.connect().await;
+    // Asked for at once: the head of the second answer may wait behind the last note of the first.
+    ask(&mut stream, &"GET /large HTTP/1.1\r\nHost: x\r\n\r\nGET /small HTTP/1.1\r\nHost: x\r\n\r\n".repeat(2)).await;
+    let mut bytes = Vec::new();
+    while !(bytes.len() > 2 * LARGE && bytes.ends_with(b"small")) {
+        assert_ne!(timeout(PATIENCE, stream.read_buf(&mut bytes)).await.unwrap().unwrap(), 0);
+    }
+    let text: Vec<u8> = bytes.iter().copied().filter(|byte| *byte != 0).collect();
+    assert_eq!((bytes.len() - text.len(), String::from_utf8(text).unwrap().matches("HTTP/1.1 200").count()), (2 * LARGE, 4));
+    drop(stream);
     server.end().await;
 }
 

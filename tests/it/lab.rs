@@ -91,8 +91,13 @@ impl Lab {
 
     /// The daemon stops and starts again on the same folder.
     pub async fn restart(self) -> Self {
+        self.house.store.close().await.unwrap();
+        self.reopen().await
+    }
+
+    /// It starts again after its store was closed.
+    pub async fn reopen(self) -> Self {
         let Self { house, world, config, _folder } = self;
-        house.store.close().await.unwrap();
         drop(house);
         let house = start::open_in(config.clone(), world.clone()).await.unwrap();
         Self { house, world, config, _folder }

@@ -486,6 +486,7 @@ fn server_event(draw: &mut Draw, host: &Host) -> Event {
         5 => Event::RetentionPassed,
         6 => Event::AgentSilent,
         7 => Event::BootTimeout,
+        8 if draw.once_in(4) => Event::Restored { made: host.since },
         8 => Event::TestTimeout,
         _ => Event::RecoveryTimer,
     }

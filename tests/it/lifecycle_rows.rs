@@ -724,6 +724,32 @@ fn leaving_service_needs_clean_disks_or_force_with_a_reason() {
     assert!(go_at(&decommissioned(Decommission::Deleted), &Event::RetentionPassed, 30 * DAYS).is_purge());
 }
 
+#[test]
+fn what_a_backup_calls_open_is_closed_and_what_it_offers_is_kept_back() {
+    let restored = || Event::Restored { made: at(-3_600) };
+    for stage in [Stage::BuildEnabled, Stage::Dhcp, Stage::ProvisionTemplateSent, Stage::Installing, Stage::PostRunning] {
+        check(restored(), &provisioning(stage), "T37 error");
+        let host = go(&provisioning(stage), &restored());
+        assert!(host.open_build().is_none() && host.task.is_none() && host.disk_state == DiskState::Unknown, "{stage:?}");
+        assert_eq!(end(&host), Some(&BuildEnd::Cancelled));
+    }
+    check(restored(), &strict_built(), "= noted");
+    check(restored(), &protected(provisioning(Stage::Dhcp)), "T37 error");
+    check(restored(), &cleaning(Then::Available), "T37 error");
+    let host = go(&cleaning(Then::Deleted), &restored());
+    assert!(host.live.as_ref().is_some_and(|run| !run.is_open()) && host.task.is_none(), "the run and the deletion are over");
+    assert!(host.issues.iter().any(|issue| issue.kind == IssueKind::WipeUnverified));
+    check(Event::MarkAvailable, &host, "✗ not_from_here");
+    for host in [available(), reserved()] {
+        check(restored(), &host, "T37 unavailable");
+        check(Event::EnableBuild { build: new_build(7), confirm: None }, &go(&host, &restored()), "✗ not_from_here");
+        check(Event::MarkAvailable, &go(&host, &restored()), "T5 available");
+    }
+    for host in [new(), used(), unavailable(DiskState::Dirty), error(ErrorFrom::Used), defective(), decommissioned(Decommission::Retired)] {
+        check(restored(), &host, "= noted");
+    }
+}
+
 // ── O1–O10 ──
 
 #[test]

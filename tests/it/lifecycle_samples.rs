@@ -364,6 +364,7 @@ pub fn events() -> Vec<(i64, Event)> {
         (0, Event::Decommission { force: true, reason: Some("old".into()) }),
         (0, Event::RemoveFromRack { force: true, reason: Some("moved".into()) }),
         (later, Event::RetentionPassed),
+        (0, Event::Restored { made: at(-3_600) }),
         (later, Event::SoftDeadline(Clock::State)),
         (later, Event::SoftDeadline(Clock::Build)),
         (later, Event::SoftDeadline(Clock::Task)),

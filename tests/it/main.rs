@@ -8,6 +8,7 @@ mod attack_live;
 mod attack_machines;
 mod attack_secrets;
 mod attack_templates;
+mod backup;
 mod boot_rules;
 mod cleaning;
 mod cli;

@@ -366,13 +366,50 @@ async fn two_hundred_clients_at_once_all_arrive() {
     lab.stop().await;
 }
 
+/// Three threads on one port, or on one port and their data sockets: every client finds the thread that knows it, and all of them stop.
+#[tokio::test]
+async fn threads_share_a_port_the_limits_and_the_end() {
+    for single_port in [false, true] {
+        let mut lab = lab(|settings| {
+            (settings.threads, settings.single_port) = (3, single_port);
+            settings.limits.per_peer = 64;
+        });
+        let mut sources = std::collections::BTreeSet::new();
+        let mut clients = Vec::new();
+        for _ in 0..64 {
+            let client = Client::new().await;
+            client.send(lab.server, read("small", NONE)).await;
+            let (first, from) = client.receive().await;
+            assert_eq!(first[..4], [0, 3, 0, 1]);
+            sources.insert(from);
+            clients.push((client, from));
+        }
+        // 64 clients all on one of three: once in 10^30 runs.
+        assert_eq!(sources.len() > 1, !single_port, "{sources:?}");
+        let late = Client::new().await;
+        late.send(lab.server, read("small", NONE)).await;
+        assert_eq!(late.error().await, (0, "your address has 64 transfers at once, which is the limit; try again".into()));
+        for (client, from) in &clients {
+            client.send(*from, Packet::Ack { block: 1 }).await;
+            assert_eq!(client.receive().await.0[..4], [0, 3, 0, 2]);
+            client.send(*from, Packet::Ack { block: 2 }).await;
+        }
+        for _ in 0..64 {
+            while lab.told.recv().await.as_deref() != Some("small done 700") {}
+        }
+        lab.stop().await;
+    }
+}
+
+/// Sharing a port among threads does not share it with another server.
 #[test]
 fn an_address_that_is_taken_is_a_fault_that_names_it() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let _entered = runtime.enter();
-    let first = Server::bind(Settings::at(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0))).unwrap();
-    let fault = Server::bind(Settings::at(first.address())).unwrap_err();
-    assert!(fault.to_string().starts_with(&format!("TFTP cannot listen on {}: ", first.address())), "{fault}");
+    let at = |listen: SocketAddrV4, threads| Settings { threads, ..Settings::at(listen) };
+    for (ours, theirs) in [(1, 1), (3, 3), (1, 3), (3, 1)] {
+        let first = Server::bind(at(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0), ours)).unwrap();
+        let fault = Server::bind(at(first.address(), theirs)).unwrap_err();
+        assert!(fault.to_string().starts_with(&format!("TFTP cannot listen on {}: ", first.address())), "{fault}");
+    }
 }
 
 /// The same client, the same file, async-tftp on the other side: our client and our packets are what another server understands.

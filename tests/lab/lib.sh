@@ -44,7 +44,7 @@ need_root() {
         command -v sudo >/dev/null || die "needs root (network namespaces); there is no sudo here"
         echo "${0##*/}: using sudo for network namespaces" >&2
         "$LAB_BIN/images" >/dev/null       # what is kept belongs to who asked, not to root
-        exec sudo --preserve-env=PATH,LAB_NS,LAB_DIR,LAB_CACHE,LAB_NET4,LAB_NET6,LAB_BRIDGE,BOOTWRIGHT,LAB_ACCEL,LAB_JOBS,LAB_KEEP,LAB_LIVE,CARGO_TARGET_DIR \
+        exec sudo --preserve-env=PATH,LAB_NS,LAB_DIR,LAB_CACHE,LAB_NET4,LAB_NET6,LAB_BRIDGE,BOOTWRIGHT,LAB_ACCEL,LAB_JOBS,LAB_KEEP,LAB_LIVE,LOAD_HOSTS,LOAD_RAMP,LOAD_LOSS,LOAD_SEED,LOAD_TIMEOUT,CARGO_TARGET_DIR \
             "$0" "$@"
     }
 }

@@ -13,7 +13,7 @@ use crate::{
         scene::Scene,
         who::Doubt,
     },
-    model::{Actor, Arch, DhcpMode, DiskBoot, Host, Lease, LoopPolicy, Plan, SessionId, Stage, What},
+    model::{Actor, DhcpMode, DiskBoot, Firmware, Host, Lease, LoopPolicy, Plan, SessionId, Stage, What},
     rules::{
         boot::DhcpBoot,
         lease::Undo,
@@ -56,7 +56,7 @@ impl Desk {
         let Client::Netboot(firmware) = case.client else { return super::desk::not_asked() };
         let plan = self.house.plan(&draft.host, doubt, scene, firmware);
         let session = observed.session.or_else(|| named(&draft.host, None).map(|session| session.id));
-        let script = script_url(case, &case.url(self), firmware.arch, session);
+        let script = script_url(case, firmware, session);
         let boot = self.house.for_dhcp(&plan, &firmware, draft.host.loader.as_ref(), &script);
         self.draft_stage(case, &plan, &boot, draft);
         boot
@@ -91,7 +91,8 @@ impl Desk {
             Verdict::Silence { why, lease, warning } => {
                 draft.facts.extend(self.warn(case, &pen, warning));
                 draft.facts.extend(self.remark(case, &pen, &why, false));
-                (Err(why), lease, None)
+                let (lease, undo) = lease.unzip();
+                (Err(why), lease, undo)
             }
             Verdict::Answer(mut answer) => {
                 let (lease, undo) = answer.lease.take().unzip();
@@ -136,12 +137,15 @@ fn sign(case: &Case<'_>) -> Sign {
     }
 }
 
-/// The script's URL with everything that tells who asks.
-pub(super) fn script_url(case: &Case<'_>, url: &str, arch: Arch, session: Option<SessionId>) -> String {
+/// The script's URL with everything that tells who asks; a firmware is never sent to a script, and gets none spelled.
+pub(super) fn script_url(case: &Case<'_>, firmware: Firmware, session: Option<SessionId>) -> String {
+    if !firmware.ipxe {
+        return String::new();
+    }
     let request = case.request();
     let mut parts = vec![format!("mac={}", request.mac)];
     parts.extend(request.uuid().map(|uuid| format!("uuid={uuid}")));
-    parts.extend(serde_json::to_value(arch).ok().and_then(|word| Some(format!("arch={}", word.as_str()?))));
+    parts.extend(serde_json::to_value(firmware.arch).ok().and_then(|word| Some(format!("arch={}", word.as_str()?))));
     parts.extend(session.map(|session| format!("s={session}")));
-    format!("{url}/boot.ipxe?{}", parts.join("&"))
+    format!("{}/boot.ipxe?{}", case.url, parts.join("&"))
 }

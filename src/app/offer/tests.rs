@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     app::{House, start},
     config::Config,
-    model::{Host, IssueKind, Mac},
+    model::{Host, IssueKind},
     store::{BrokenStore, JournalFilter},
     world::StillWorld,
 };
@@ -197,6 +197,51 @@ async fn a_store_that_fails_means_silence_and_no_lease() {
 }
 
 #[tokio::test]
+async fn what_could_not_be_saved_never_was_neither_lease_nor_release_nor_decline() {
+    let lab = lab("full").await;
+    let request = ask(3, 9, &[50, 4, 10, 77, 0, 100, 54, 4, 10, 77, 0, 1]);
+    lab.offer(&request).await.unwrap();
+    let before = lab.house.book().leases(lab.house.now());
+    // Reads come from memory and go on; every write of a lease fails from here.
+    let database = rusqlite::Connection::open(lab.house.config.state_dir.join("bootwright.db")).unwrap();
+    database.execute_batch("ALTER TABLE leases RENAME TO hidden").unwrap();
+    lab.world.pass(10);
+    let mut release = ask(7, 9, &[]);
+    release.request.ciaddr = [10, 77, 0, 100].into();
+    let decline = ask(4, 9, &[50, 4, 10, 77, 0, 100, 54, 4, 10, 77, 0, 1]);
+    let recorded = ask(3, 1, &[50, 4, 10, 77, 0, 101, 54, 4, 10, 77, 0, 1]);
+    for ask in [&request, &release, &decline, &recorded] {
+        assert_eq!(lab.offer(ask).await, None);
+        assert_eq!(lab.house.book().leases(lab.house.now()), before, "{:?}", ask.request.kind);
+    }
+    lab.counted("dhcp_silences_total{word=\"store\"} 4");
+    database.execute_batch("ALTER TABLE hidden RENAME TO leases").unwrap();
+    assert_eq!(lab.offer(&release).await, None);
+    lab.counted("dhcp_silences_total{word=\"released\"} 1");
+    assert!(lab.house.book().leases(lab.house.now()).is_empty(), "and what can be saved again is");
+}
+
+#[tokio::test]
+async fn invented_clients_are_turned_away_by_the_link_and_everybody_known_is_served() {
+    let lab = lab("full").await;
+    let relayed = |last: u8, relay: u8| {
+        let mut ask = ask(1, last, &[]);
+        ask.request.giaddr = [10, 77, 0, relay].into();
+        ask
+    };
+    assert!(lab.offer(&relayed(9, 250)).await.is_some());
+    while lab.house.paces(Key::Newcomers([10, 77, 0, 250].into())) {}
+    for last in 20..23 {
+        assert_eq!(lab.offer(&relayed(last, 250)).await, None);
+    }
+    lab.counted("dhcp_silences_total{word=\"newcomers\"} 3");
+    assert_eq!(lab.kinds().await.iter().filter(|kind| *kind == "silent").count(), 1, "told once for the link");
+    assert!(lab.offer(&relayed(9, 250)).await.is_some(), "it has an offer already");
+    assert!(lab.offer(&relayed(1, 250)).await.is_some(), "a host on record");
+    assert!(lab.offer(&relayed(10, 251)).await.is_some(), "another link");
+}
+
+#[tokio::test]
 async fn a_store_that_cannot_be_read_means_silence() {
     let folder = tempfile::tempdir().unwrap();
     let mut house = start::open(Config { state_dir: folder.path().to_owned(), ..Config::default() }).await.unwrap();
@@ -231,18 +276,25 @@ async fn a_reservation_made_later_is_respected_at_once() {
     let other = lab.offer(&ask(1, 8, &[50, 4, 10, 77, 0, 102])).await.unwrap();
     assert_ne!(yiaddr(&other), Ipv4Addr::new(10, 77, 0, 102));
     assert_eq!(yiaddr(&lab.offer(&ask(1, 2, &[])).await.unwrap()), Ipv4Addr::new(10, 77, 0, 102));
+    let (mut host, at) = (Host::clone(&lab.house.store.host_by_mac(mac(2)).unwrap().unwrap()), lab.house.now());
+    host.address = None;
+    let fact = Pen::new(Actor::Server, at).of(&host).write(What::Edited { fields: vec!["address".into()] }, "for the test");
+    lab.house.store.write(Box::new(|_| Writes { hosts: vec![host], facts: vec![fact], ..Writes::default() })).await.unwrap();
+    lab.house.book().withdraw(&"lab".parse().unwrap(), mac(2));
+    assert_eq!(yiaddr(&lab.offer(&ask(1, 7, &[50, 4, 10, 77, 0, 102])).await.unwrap()), Ipv4Addr::new(10, 77, 0, 102), "and no longer than it lasts");
 }
 
 #[tokio::test]
 async fn what_is_dropped_before_or_after_the_story_is_counted_too() {
     let lab = lab("full").await;
     lab.desk.busy();
-    lab.desk.unsent(&ask(1, 9, &[]), "the link is down");
+    lab.desk.unsent(mac(9), "the link is down");
+    lab.desk.overrun(4);
     for _ in 0..3 {
         lab.desk.malformed(Malformed::NoMagic, SocketAddrV4::new([10, 77, 0, 66].into(), 68)).await;
     }
     assert_eq!(lab.kinds().await.iter().filter(|kind| *kind == "silent").count(), 1, "told once a minute");
-    for (word, count) in [("busy", 1), ("unsent", 1), ("no_magic", 3)] {
+    for (word, count) in [("busy", 1), ("unsent", 1), ("overrun", 4), ("no_magic", 3)] {
         lab.counted(&format!("dhcp_silences_total{{word=\"{word}\"}} {count}"));
     }
 }

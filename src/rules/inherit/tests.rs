@@ -102,5 +102,5 @@ fn every_value_says_where_it_came_from_and_what_it_replaced() {
 #[test]
 fn what_was_secret_once_stays_hidden_though_a_nearer_level_forgot_to_say_so() {
     origin("root", r#"host n1 "(secret)" [profile base "(secret)"]"#);
-    assert_eq!(values(&example())["root"], "r2");
+    assert_eq!(values(example())["root"], "r2");
 }

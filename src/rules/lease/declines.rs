@@ -11,9 +11,12 @@ use crate::model::{Mac, Timestamp};
 /// So many addresses may one client decline within a quarantine's time.
 pub const MOST_DECLINES: u32 = 4;
 
+/// How many, and until when they count.
+pub(super) type Declined = (u32, Timestamp);
+
 /// The declines of one network.
 #[derive(Debug, Default)]
-pub(super) struct Declines(HashMap<Mac, (u32, Timestamp)>);
+pub(super) struct Declines(HashMap<Mac, Declined>);
 
 impl Declines {
     /// One more. There are never more entries than addresses in quarantine.
@@ -22,6 +25,19 @@ impl Declines {
         let (count, until) = self.0.entry(mac).or_insert((0, now));
         *count += 1;
         *until = after(now, QUARANTINE_SECS);
+    }
+
+    /// What there is of this client.
+    pub fn of(&self, mac: Mac) -> Option<Declined> {
+        self.0.get(&mac).copied()
+    }
+
+    /// As it was before one that could not be saved.
+    pub fn put_back(&mut self, mac: Mac, before: Option<Declined>) {
+        match before {
+            Some(before) => self.0.insert(mac, before),
+            None => self.0.remove(&mac),
+        };
     }
 
     /// Whether this client had its share.

@@ -34,7 +34,7 @@ fn nobody(_: Ipv4Addr) -> bool {
 }
 
 fn ask(network: &Network, number: u16, secs: i64) -> Ask<'_> {
-    Ask { network, mac: mac(number), reserved: None, wanted: None, is_taken: &nobody, now: at(secs) }
+    Ask { network, mac: mac(number), is_recorded: false, reserved: None, wanted: None, is_taken: &nobody, now: at(secs) }
 }
 
 #[test]
@@ -85,6 +85,61 @@ fn a_second_card_of_a_host_gets_a_pool_address_while_the_first_has_the_reserved_
 }
 
 #[test]
+fn in_a_pool_full_of_strangers_offers_a_host_on_record_comes_first_and_another_stranger_after_a_while() {
+    let (network, mut book) = (network(100, 102), Book::default());
+    let offers: Vec<_> = (0..3).map(|n| book.offer(&ask(&network, n, i64::from(n))).unwrap().address).collect();
+    book.bind(&network.name, mac(1), offers[1], at(9_000), None);
+    assert_eq!(book.offer(&ask(&network, 9, 3)), Err(NoAddress::PoolFull));
+    let recorded = Ask { is_recorded: true, ..ask(&network, 10, 3) };
+    assert_eq!(book.offer(&recorded), Ok(Offered { address: offers[0], is_fresh: true }));
+    assert_eq!(book.claim(&ask(&network, 0, 4), offers[0]), Claim::Foreign, "who had the offer begins again");
+    assert_eq!(book.offer(&ask(&network, 9, 2 + DECIDE_SECS - 1)), Err(NoAddress::PoolFull));
+    assert_eq!(book.offer(&ask(&network, 9, 2 + DECIDE_SECS)).unwrap().address, offers[2]);
+    assert_eq!(book.offer(&Ask { is_recorded: true, ..ask(&network, 11, 20) }).unwrap().address, offers[2]);
+    assert_eq!(
+        book.offer(&Ask { is_recorded: true, ..ask(&network, 12, 20) }),
+        Err(NoAddress::PoolFull),
+        "and never a lease, or a recorded host's offer"
+    );
+}
+
+#[test]
+fn an_address_that_comes_back_to_a_full_pool_is_found_at_once() {
+    let (network, mut book) = (network(100, 101), Book::default());
+    let offers: Vec<_> = (0..2).map(|n| book.offer(&ask(&network, n, 0)).unwrap().address).collect();
+    assert_eq!(book.offer(&ask(&network, 9, 0)), Err(NoAddress::PoolFull));
+    book.withdraw(&network.name, mac(1));
+    assert_eq!(book.offer(&ask(&network, 9, 0)).unwrap().address, offers[1]);
+}
+
+#[test]
+fn a_release_and_a_decline_that_could_not_be_saved_never_were() {
+    let (network, mut book) = (network(100, 199), Book::default());
+    book.bind(&network.name, mac(1), ip(100), at(50), Some("n1".into()));
+    let before = book.leases(at(1));
+    let (lease, undo) = book.release(&network.name, mac(1), ip(100), at(1)).unwrap();
+    assert_eq!(lease.state, LeaseState::Released);
+    book.undo(undo);
+    assert_eq!(book.leases(at(1)), before);
+    for _ in 0..=MOST_DECLINES {
+        let (_, undo) = book.decline(&network.name, mac(1), ip(100), at(1)).unwrap();
+        book.undo(undo);
+    }
+    assert_eq!((book.leases(at(1)), book.claim(&ask(&network, 1, 2), ip(100))), (before, Claim::Own));
+    assert_eq!(book.offer(&ask(&network, 1, 2)).unwrap().address, ip(100), "and none of the declines is counted");
+}
+
+#[test]
+fn what_somebody_else_has_by_now_is_not_undone() {
+    let (network, mut book) = (network(100, 100), Book::default());
+    book.bind(&network.name, mac(1), ip(100), at(50), None);
+    let (_, undo) = book.release(&network.name, mac(1), ip(100), at(1)).unwrap();
+    let (lease, _) = book.bind(&network.name, mac(2), ip(100), at(60), None);
+    book.undo(undo);
+    assert_eq!(book.leases(at(2)), [lease]);
+}
+
+#[test]
 fn one_client_cannot_decline_a_whole_pool() {
     let (network, mut book) = (network(100, 119), Book::default());
     let mut declined = 0;
@@ -107,7 +162,7 @@ fn a_declined_address_is_left_alone_for_a_while_and_its_client_gets_another() {
     let (network, mut book) = (network(100, 101), Book::default());
     let first = book.offer(&ask(&network, 1, 0)).unwrap().address;
     assert_eq!(book.decline(&network.name, mac(2), first, at(1)), None, "not hers to decline");
-    assert_eq!(book.decline(&network.name, mac(1), first, at(1)).unwrap().state, LeaseState::Declined);
+    assert_eq!(book.decline(&network.name, mac(1), first, at(1)).unwrap().0.state, LeaseState::Declined);
     let second = book.offer(&ask(&network, 1, 2)).unwrap().address;
     assert_ne!(second, first);
     book.bind(&network.name, mac(1), second, at(9_000), None);

@@ -49,6 +49,7 @@ impl Event {
             Self::Decommission { .. } => ("decommission", Who::Operator),
             Self::RemoveFromRack { .. } => ("remove_from_rack", Who::Operator),
             Self::RetentionPassed => ("retention.passed", Who::Server),
+            Self::Restored { .. } => ("restored", Who::Server),
             Self::SoftDeadline(_) => ("deadline.soft", Who::Server),
             Self::HardDeadline(_) => ("deadline.hard", Who::Server),
             Self::Contact { .. } => ("contact", Who::Anyone),

@@ -250,6 +250,11 @@ pub enum Event {
     },
     /// T33.
     RetentionPassed,
+    /// T37: the record comes from a backup, and what became of the host since is not in it.
+    Restored {
+        /// When the backup was made.
+        made: Timestamp,
+    },
 
     // ── time ────────────────────────────────────────────────────────────────────────────────────────────────────────
     /// T36.

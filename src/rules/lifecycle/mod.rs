@@ -18,6 +18,7 @@ mod parts;
 mod power;
 mod progress;
 mod registration;
+mod restored;
 mod service;
 mod stay;
 mod step;

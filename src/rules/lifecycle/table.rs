@@ -6,7 +6,7 @@
 
 use super::step::{Row, Step, no, same};
 use super::{Clock, Event as E, Stay, Why};
-use super::{build, cleaning, deadline, operational, power, progress, registration, service, tenancy};
+use super::{build, cleaning, deadline, operational, power, progress, registration, restored, service, tenancy};
 use crate::model::Lifecycle as L;
 
 /// The cell of this event and this state.
@@ -207,6 +207,13 @@ pub(super) fn row(step: &Step<'_>) -> Row {
         (E::RetentionPassed, L::Decommissioned { reason }) => service::purge(s, *reason),
         (E::RetentionPassed, L::New | L::Registering | L::Unavailable | L::Available | L::Reserved { .. } | L::Provisioning | L::Used | L::UsedRegistering | L::Cleaning { .. } | L::Maintenance { .. } | L::Error { .. } | L::Defective { .. }) =>
             same(Stay::NotDue("the host is not deleted")),
+
+        // ── a restored backup: T37 ──
+        (E::Restored { made }, L::Provisioning) => restored::building(s, *made),
+        (E::Restored { made }, L::Cleaning { .. }) => restored::cleaning(s, *made),
+        (E::Restored { made }, L::Available | L::Reserved { .. }) => restored::offered(s, *made),
+        (E::Restored { .. }, L::New | L::Registering | L::Unavailable | L::Used | L::UsedRegistering | L::Maintenance { .. } | L::Error { .. } | L::Defective { .. } | L::Decommissioned { .. }) =>
+            same(Stay::Noted("nothing is installed or wiped from this state without an operator who decides anew")),
 
         // ── time: T36 and the hard deadlines ──
         (E::SoftDeadline(Clock::State), L::Registering | L::UsedRegistering | L::Cleaning { .. } | L::Maintenance { .. }) => deadline::soft_state(s),

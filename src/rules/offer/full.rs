@@ -40,6 +40,7 @@ impl Desk<'_> {
         Ask {
             network: self.network,
             mac: self.request.mac,
+            is_recorded: self.facts.host.is_some(),
             reserved: self.facts.host.and_then(|host| host.address).filter(|address| self.network.subnet.contains(address)),
             wanted: self.request.requested,
             is_taken: self.facts.is_taken,

@@ -118,8 +118,8 @@ pub enum Verdict {
     Silence {
         /// Why.
         why: Silence,
-        /// The lease to be saved.
-        lease: Option<Lease>,
+        /// The lease to be saved, and how to take it back.
+        lease: Option<(Lease, Undo)>,
         /// What else was noticed.
         warning: Option<Warning>,
     },

@@ -66,6 +66,12 @@ pub enum Silence {
     /// Too many packets of one client.
     #[error("it sends more packets than any client needs; what is too much is not answered")]
     Flood,
+    /// Too many clients of one link that nobody ever saw.
+    #[error("more machines than any hall has come from behind {0}, none of them seen before; recorded ones and those that have a lease are answered")]
+    Newcomers(Ipv4Addr),
+    /// The kernel had no room for it, so it was never read.
+    #[error("packets came faster than they could be read; the client asks again")]
+    Overrun,
     /// The answer could not be sent.
     #[error("the answer could not be sent: {0}")]
     Unsent(String),
@@ -97,6 +103,8 @@ impl Silence {
             Self::Store(_) => "store",
             Self::Busy => "busy",
             Self::Flood => "flood",
+            Self::Newcomers(_) => "newcomers",
+            Self::Overrun => "overrun",
             Self::Unsent(_) => "unsent",
         }
     }
@@ -105,7 +113,14 @@ impl Silence {
     pub const fn is_remarkable(&self) -> bool {
         !matches!(
             self,
-            Self::ModeOff | Self::NotNetboot | Self::AddressesElsewhere | Self::NotOurs(_) | Self::Released | Self::Busy | Self::NotForBootServer
+            Self::ModeOff
+                | Self::NotNetboot
+                | Self::AddressesElsewhere
+                | Self::NotOurs(_)
+                | Self::Released
+                | Self::Busy
+                | Self::Overrun
+                | Self::NotForBootServer
         )
     }
 }

@@ -14,8 +14,10 @@
 pub mod desk;
 mod event;
 mod pace;
+mod rolls;
 mod slot;
 mod terms;
+mod turns;
 
 use std::time::Duration;
 
@@ -70,6 +72,7 @@ pub struct Transfer {
     /// A repeated ACK rewinds only from this block on: the echo of one rewind must not cause another.
     rewind_from: u64,
     pace: Pace,
+    /// When the last packet of it left.
     window_at: Moment,
     heard_at: Moment,
     started: Moment,
@@ -143,10 +146,14 @@ impl Transfer {
         self.end(Event::TimedOut { acked_bytes: self.acked_bytes(), size_bytes: self.size_bytes(), given_up });
     }
 
-    /// When [`Transfer::on_tick`] has something to do; `None` once ended.
+    /// When [`Transfer::on_tick`] has something to do; `None` once ended. What has not left yet cannot be late.
     pub fn deadline(&self) -> Option<Moment> {
         let give_up = (self.heard_at + self.patience).min(self.started + self.longest);
-        (self.phase != Phase::Ended).then(|| (self.window_at + self.pace.wait()).min(give_up))
+        match self.phase {
+            Phase::Ended => None,
+            _ if self.output().is_some() => Some(give_up),
+            _ => Some((self.window_at + self.pace.wait()).min(give_up)),
+        }
     }
 
     /// What is to be sent now, if anything. It stays the same until [`Transfer::sent`] says how much of it left.
@@ -159,7 +166,8 @@ impl Transfer {
     }
 
     /// The packets of the present output up to this block (0: the OACK) have left.
-    pub fn sent(&mut self, block: u64) {
+    pub fn sent(&mut self, block: u64, now: Moment) {
+        self.window_at = now;
         if self.repeated {
             self.resent_packets += (block.min(self.furthest) + 1).saturating_sub(self.next);
         }
@@ -184,6 +192,11 @@ impl Transfer {
     /// What was agreed.
     pub fn terms(&self) -> &Terms {
         &self.terms
+    }
+
+    /// How many different DATA packets left, and how many packets left twice.
+    pub fn packets(&self) -> (u64, u64) {
+        (self.furthest, self.resent_packets)
     }
 
     /// Whether nothing more will come of it.

@@ -14,7 +14,11 @@ pub(super) struct Slot {
     pub(super) request: Request,
     pub(super) name: FileName,
     pub(super) state: State,
-    /// Whether it stands in `ready`.
+    /// The number of its request: of two from one port only the later one counts.
+    pub(super) ticket: u64,
+    /// Whether it is in the front rank of [`super::turns`].
+    pub(super) is_in_front: bool,
+    /// Whether it has asked for a turn or has it.
     pub(super) is_ready: bool,
     /// The time of its valid entry in `deadlines`.
     pub(super) queued: Option<Moment>,
@@ -23,7 +27,7 @@ pub(super) struct Slot {
 /// How far its request is.
 #[derive(Debug)]
 pub(super) enum State {
-    Opening { ticket: u64 },
+    Opening,
     Active(Box<Transfer>),
     Ended { until: Moment },
 }
@@ -40,10 +44,15 @@ impl Slot {
     /// Whether the same request once more is only a copy of the one that is being answered.
     pub(super) fn is_under_way(&self, now: Moment) -> bool {
         match &self.state {
-            State::Opening { .. } => true,
+            State::Opening => true,
             State::Active(transfer) => transfer.is_unanswered() || now < transfer.heard_at() + Self::STALE,
             State::Ended { .. } => false,
         }
+    }
+
+    /// Whether it is the transfer of this ticket, and waits for a place in the front rank.
+    pub(super) fn stands_in_line(&self, ticket: u64) -> bool {
+        self.ticket == ticket && !self.is_in_front && matches!(self.state, State::Active(_))
     }
 
     /// What its transfer has to send.
@@ -54,7 +63,7 @@ impl Slot {
     /// When time changes something for it.
     pub(super) fn deadline(&self) -> Option<Moment> {
         match &self.state {
-            State::Opening { .. } => None,
+            State::Opening => None,
             State::Active(transfer) => transfer.deadline(),
             State::Ended { until } => Some(*until),
         }

@@ -30,6 +30,8 @@ pub struct Limits {
     pub per_peer: usize,
     /// Transfers at once in all.
     pub in_total: usize,
+    /// ERROR packets to one address in a second; what it sends beyond that is not answered, nor looked at for long.
+    pub errors_a_second: u32,
     /// Translated copies (netascii) at once in all: they alone take memory of their own.
     pub translated: usize,
     /// The most bytes in a file that is translated.
@@ -41,7 +43,7 @@ impl Default for Limits {
         Self {
             blksize: 1468,
             windowsize: 64,
-            first_wait: Duration::from_millis(300),
+            first_wait: Duration::from_millis(250),
             longest_wait: Duration::from_secs(4),
             patience: Duration::from_secs(30),
             longest: Duration::from_secs(30 * 60),
@@ -49,6 +51,7 @@ impl Default for Limits {
             memory: Duration::from_secs(3),
             per_peer: 64,
             in_total: 16_384,
+            errors_a_second: 256,
             translated: 64,
             translated_bytes: 2 << 20,
         }

@@ -5,38 +5,34 @@
 //! br0:4011 ─┼───────▶ │ app::offer │ ───────▶ ┤
 //! eth1:67 ──┘         └────────────┘          └ a client without an address: an Ethernet frame, else broadcast
 //! ```
-//! Packets are worked on in parallel, at most so many at once; what is beyond that is dropped and counted, and the client asks again.
-//! This floor spells and sends; it decides nothing.
+//! Each socket has one task (`ear`), which works on its packets by the batch and in turn (`queue`); what there is no room for is dropped
+//! and counted, and the client asks again. This floor spells and sends; it decides nothing.
 
+mod ear;
 mod frame;
 mod interface;
 mod probe;
+mod queue;
 mod socket;
 
-use std::{
-    io,
-    net::{Ipv4Addr, SocketAddrV4},
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, sync::Arc, time::Duration};
 
 use tokio::{
-    sync::Semaphore,
     task::JoinSet,
     time::{Instant, MissedTickBehavior},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::offer::{Desk, OfferAsk, Sending},
+    app::offer::Desk,
     config::{Config, DhcpReply},
-    rules::offer::Destination,
-    wire::dhcp::{CLIENT_PORT, MAX_BYTES, PROXY_PORT, Request, SERVER_PORT},
+    wire::dhcp::{PROXY_PORT, SERVER_PORT},
 };
+use ear::Ear;
 use frame::Frames;
 use interface::Interface;
 use probe::Echo;
-use socket::{Arrival, Socket};
+use socket::Socket;
 
 /// How to listen.
 #[derive(Debug, Clone)]
@@ -45,7 +41,7 @@ pub struct Settings {
     pub interfaces: Vec<String>,
     /// How clients without an address are answered.
     pub reply: DhcpReply,
-    /// Packets being worked on at once.
+    /// Packets that wait for the disk or a probe at once; each interface has its share.
     pub requests: usize,
 }
 
@@ -85,6 +81,7 @@ struct Door {
     sockets: Vec<Socket>,
     /// `None`: broadcast instead.
     frames: Option<Frames>,
+    echo: Echo,
 }
 
 /// Sockets that are bound and not served yet.
@@ -93,12 +90,8 @@ pub struct Server {
     requests: usize,
 }
 
-/// All clients of a link.
-const EVERYBODY: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::BROADCAST, CLIENT_PORT);
 /// How often the interfaces' addresses are read again and leases that ended are told.
 const TICK: Duration = Duration::from_secs(5);
-/// How long a stop waits for packets being worked on.
-const GRACE: Duration = Duration::from_secs(5);
 
 impl Server {
     /// Opens every socket.
@@ -109,27 +102,25 @@ impl Server {
 
     /// Serves until `stop`, then finishes what is being worked on.
     pub async fn run(self, desk: Arc<Desk>, stop: CancellationToken) {
-        let work = Work { desk, room: Arc::new(Semaphore::new(self.requests)), tasks: TaskTracker::new() };
-        let mut ears = JoinSet::new();
+        let room = (self.requests / self.doors.len().max(1)).max(1);
+        let (mut ears, mut echoes) = (JoinSet::new(), JoinSet::new());
         for door in &self.doors {
-            for index in 0..door.sockets.len() {
-                let (door, work, stop) = (door.clone(), work.clone(), stop.clone());
-                ears.spawn(async move { stop.run_until_cancelled(listen(door, index, work)).await });
+            let hearer = door.clone();
+            echoes.spawn(async move { hearer.echo.listen().await });
+            for socket in 0..door.sockets.len() {
+                ears.spawn(Ear::new(door.clone(), socket, desk.clone(), room).listen(stop.clone()));
             }
         }
         let mut tick = tokio::time::interval_at(Instant::now() + TICK, TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while stop.run_until_cancelled(tick.tick()).await.is_some() {
             self.doors.iter().for_each(|door| door.interface.refresh());
-            if let Err(why) = work.desk.expire().await {
+            if let Err(why) = desk.expire().await {
                 tracing::warn!(%why, "ended leases could not be noted");
             }
         }
         while ears.join_next().await.is_some() {}
-        work.tasks.close();
-        if tokio::time::timeout(GRACE, work.tasks.wait()).await.is_err() {
-            tracing::warn!(left = work.tasks.len(), "DHCP packets were still being worked on at the end");
-        }
+        echoes.shutdown().await;
     }
 }
 
@@ -150,76 +141,6 @@ impl Door {
                 )
                 .ok(),
         };
-        Ok(Self { interface, sockets, frames })
+        Ok(Self { echo: Echo::open(name), interface, sockets, frames })
     }
-
-    fn send(&self, index: usize, sending: &Sending) -> io::Result<()> {
-        let socket = &self.sockets[index];
-        let by_udp = |to| socket.send(&sending.bytes, to, sending.source, self.interface.index());
-        match sending.to {
-            Destination::Relay(relay) => by_udp(SocketAddrV4::new(relay, SERVER_PORT)),
-            Destination::Unicast(peer) => by_udp(peer),
-            Destination::Broadcast => by_udp(EVERYBODY),
-            Destination::Frame { mac, address } => match &self.frames {
-                Some(frames) => frames.send(&sending.bytes, mac, address, sending.source).or_else(|why| {
-                    tracing::debug!(%mac, %why, "a frame could not be sent; broadcast instead");
-                    by_udp(EVERYBODY)
-                }),
-                None => by_udp(EVERYBODY),
-            },
-        }
-    }
-}
-
-#[derive(Clone)]
-struct Work {
-    desk: Arc<Desk>,
-    room: Arc<Semaphore>,
-    tasks: TaskTracker,
-}
-
-async fn listen(door: Arc<Door>, index: usize, work: Work) {
-    let mut buffer = vec![0; MAX_BYTES + 1];
-    loop {
-        match door.sockets[index].receive(&mut buffer).await {
-            Ok(arrival) => take(&door, index, &work, &buffer[..arrival.len], &arrival),
-            Err(why) => {
-                // An interface that went away reports it again and again.
-                tracing::warn!(interface = door.interface.name(), %why, "dhcp: cannot receive");
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-        }
-    }
-}
-
-fn take(door: &Arc<Door>, index: usize, work: &Work, bytes: &[u8], arrival: &Arrival) {
-    let request = match Request::parse(bytes) {
-        Ok(request) => request,
-        Err(why) => {
-            let (desk, from) = (work.desk.clone(), arrival.from);
-            work.tasks.spawn(async move { desk.malformed(why, from).await });
-            return;
-        }
-    };
-    let Ok(room) = work.room.clone().try_acquire_owned() else {
-        return work.desk.busy();
-    };
-    let ask = OfferAsk {
-        request,
-        from: arrival.from,
-        port: door.sockets[index].port(),
-        addresses: door.interface.addresses(),
-        was_broadcast: arrival.to == Ipv4Addr::BROADCAST || !door.interface.addresses().contains(&arrival.to),
-    };
-    let (door, desk) = (door.clone(), work.desk.clone());
-    work.tasks.spawn(async move {
-        let echo = Echo { interface: door.interface.name() };
-        if let Some(sending) = desk.offer(&ask, &echo).await {
-            tokio::time::sleep(Duration::from_millis(sending.delay_ms.into())).await;
-            if let Err(why) = door.send(index, &sending) {
-                desk.unsent(&ask, &why.to_string());
-            }
-        }
-        drop(room);
-    });
 }

@@ -1,12 +1,12 @@
 //! Answers with files: HEAD, one Range, If-Range, ETag, Content-Length always; never a whole file in memory.
 //!
-//! Bytes come by `preadv2(RWF_NOWAIT)` on the connection's own task when the page cache has them, and from the blocking pool when it
-//! does not: half the cost of the usual thread hop per 64 KiB. At most one piece of 256 KiB waits per connection (the listener keeps
-//! hyper's buffer below that). No sendfile: hyper cannot, and this is as fast. No several ranges, no dates: boot clients use neither.
+//! A file that is more than a piece goes by `sendfile` where the connection can (plain TCP). Otherwise bytes come by `preadv2(RWF_NOWAIT)`
+//! on the connection's own task when the page cache has them, and from the blocking pool when it does not; at most one piece waits per
+//! connection (the listener keeps hyper's buffer below that). No several ranges, no dates: boot clients use neither.
 
 use std::{
     fs::File,
-    io,
+    io::{self, IoSliceMut},
     os::{fd::AsRawFd, unix::fs::FileExt},
     pin::Pin,
     sync::Arc,
@@ -27,10 +27,11 @@ use tokio::task::JoinHandle;
 use super::{
     body::{Spoken, Watch, Witness},
     range::{self, Wanted},
+    sendfile::{self, NOTE_BYTES, Stretch},
     socket::Outlet,
 };
 
-/// How much is read at once.
+/// How much is read at once; more than this is worth a `sendfile`.
 const PIECE_BYTES: u64 = 256 << 10;
 
 /// Where the bytes are.
@@ -144,13 +145,26 @@ pub struct FileBody {
     at: u64,
     left: u64,
     reading: Option<JoinHandle<io::Result<Vec<u8>>>>,
+    /// Where stretches are left for the socket, if it sends them itself.
+    by_note: Option<Outlet>,
     watch: Watch,
 }
 
 impl FileBody {
     /// `count` bytes from `first`.
     pub fn new(file: File, first: u64, count: u64, outlet: Option<Outlet>, witness: Option<Witness>) -> Self {
-        Self { file: Arc::new(file), at: first, left: count, reading: None, watch: Watch::new(count, outlet, witness) }
+        let by_note = outlet.clone().filter(|outlet| count > PIECE_BYTES && outlet.sends_files());
+        Self { file: Arc::new(file), at: first, left: count, reading: None, by_note, watch: Watch::new(count, outlet, witness) }
+    }
+
+    /// Leaves the next stretch for the socket to send, and a note in its place.
+    fn promise(&mut self, outlet: &Outlet) -> Frame<Bytes> {
+        let count = self.left.min(NOTE_BYTES);
+        outlet.owe(Stretch::new(self.file.clone(), self.at, count));
+        self.at += count;
+        self.left -= count;
+        self.watch.moved(count);
+        Frame::data(sendfile::note(count as usize))
     }
 
     /// Accounts for a piece that was read; an empty one means that the file shrank under us.
@@ -174,10 +188,17 @@ impl Body for FileBody {
         if self.left == 0 {
             return Poll::Ready(None);
         }
+        if let Some(outlet) = self.by_note.clone() {
+            return Poll::Ready(Some(Ok(self.promise(&outlet))));
+        }
         if self.reading.is_none() {
             let count = self.left.min(PIECE_BYTES) as usize;
-            match read_cached(&self.file, self.at, count) {
-                Ok(Some(piece)) => return Poll::Ready(Some(self.hand_over(piece))),
+            let mut piece = vec![0; count];
+            match read_cached(&self.file, self.at, &mut IoSliceMut::new(&mut piece)) {
+                Ok(Some(got)) => {
+                    piece.truncate(got);
+                    return Poll::Ready(Some(self.hand_over(piece)));
+                }
                 Err(fault) => return Poll::Ready(Some(Err(fault))),
                 Ok(None) => {
                     let (file, at) = (self.file.clone(), self.at);
@@ -201,17 +222,14 @@ impl Body for FileBody {
     }
 }
 
-/// What the page cache has, without waiting; `None` if the disk would have to be asked or the file system cannot say.
-fn read_cached(file: &File, at: u64, count: usize) -> io::Result<Option<Vec<u8>>> {
-    let mut piece = Vec::with_capacity(count);
-    let part = libc::iovec { iov_base: piece.as_mut_ptr() as *mut libc::c_void, iov_len: count };
+/// How much of `piece` the page cache filled, without waiting; `None` if the disk would have to be asked or the file system cannot say.
+pub(super) fn read_cached(file: &File, at: u64, piece: &mut IoSliceMut<'_>) -> io::Result<Option<usize>> {
+    let part: *const libc::iovec = std::ptr::from_ref(piece).cast();
     let at = libc::off_t::try_from(at).map_err(io::Error::other)?;
-    // SAFETY: `part` names `count` bytes of writable capacity that live until the call returns, and the descriptor is open.
-    let got = unsafe { libc::preadv2(file.as_raw_fd(), &part, 1, at, libc::RWF_NOWAIT) };
-    if got >= 0 {
-        // SAFETY: the kernel wrote `got` bytes, at most `count`, from the start of the capacity.
-        unsafe { piece.set_len(got as usize) };
-        return Ok(Some(piece));
+    // SAFETY: an IoSliceMut is an iovec by its ABI guarantee, and it names writable bytes that live until the call returns.
+    let got = unsafe { libc::preadv2(file.as_raw_fd(), part, 1, at, libc::RWF_NOWAIT) };
+    if let Ok(got) = usize::try_from(got) {
+        return Ok(Some(got));
     }
     match io::Error::last_os_error() {
         fault if matches!(fault.raw_os_error(), Some(libc::EAGAIN | libc::EOPNOTSUPP | libc::EINTR | libc::ENOSYS)) => Ok(None),

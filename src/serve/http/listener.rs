@@ -1,21 +1,21 @@
 //! The accept loop: one socket, many connections, each with limits that a hostile or broken peer meets before anybody else feels it.
 //!
 //! ```text
-//! accept ─ places left? ─ no → 503 with Retry-After, counted ─ close
+//! accept ─ a place left (see `places`)? ─ no → 503 with Retry-After, counted ─ close
 //!             │ yes
 //!         TCP_NODELAY → (TLS) → hyper, HTTP/1.1: head within 5 s, writes that move, bodies bounded, panics answered
-//!             │ stop
+//!             │ stop, or its place is needed
 //!         drain: answers under way are finished, for a while
 //! ```
 //! Not axum's own `serve`: it sets no TCP_NODELAY (40 ms per small answer) and lets half a request stay for ever.
 
 use std::{
     any::Any,
-    collections::HashMap,
+    error::Error,
     io,
-    net::{IpAddr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -36,9 +36,16 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
-use tower_http::{catch_panic::CatchPanicLayer, timeout::RequestBodyTimeoutLayer};
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    timeout::{RequestBodyDeadlineLayer, RequestBodyTimeoutLayer},
+};
 
-use super::socket::{Outlet, Socket};
+pub use super::places::Turned;
+use super::{
+    places::{Place, Places, Seat},
+    socket::{Outlet, Patience, STOPPED, Socket, TOO_SLOW},
+};
 
 /// How much one listener bears.
 #[derive(Debug, Clone)]
@@ -51,8 +58,12 @@ pub struct Limits {
     pub head: Duration,
     /// A request's body must move, and an answer must be read, within this time.
     pub stall: Duration,
+    /// Bytes in a second that a peer must read of an answer, over each such time.
+    pub floor_bytes: u64,
     /// Largest request body, unless a route says otherwise.
     pub body_bytes: usize,
+    /// A request's body must be whole within this time, however it trickles; operators' uploads take as long as they take.
+    pub body: Option<Duration>,
     /// How long answers may take to finish when the server stops.
     pub drain: Duration,
 }
@@ -65,14 +76,16 @@ impl Limits {
             per_peer: 256,
             head: Duration::from_secs(5),
             stall: Duration::from_secs(30),
+            floor_bytes: 4096,
             body_bytes: 1 << 20,
+            body: Some(Duration::from_secs(60)),
             drain: Duration::from_secs(5),
         }
     }
 
     /// For operators: few, larger documents.
     pub fn admin() -> Self {
-        Self { total: 512, per_peer: 128, body_bytes: 8 << 20, ..Self::boot() }
+        Self { total: 512, per_peer: 128, body_bytes: 8 << 20, body: None, ..Self::boot() }
     }
 }
 
@@ -87,72 +100,6 @@ pub struct Peer {
     pub outlet: Outlet,
 }
 
-/// Why a connection was not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turned {
-    /// All places are taken.
-    Full,
-    /// This peer has all the places it may have.
-    PeerFull,
-}
-
-impl Turned {
-    /// The stable word in log and metric.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Full => "connections_full",
-            Self::PeerFull => "peer_connections_full",
-        }
-    }
-}
-
-/// The places of a listener.
-struct Places {
-    limits: Limits,
-    taken: Mutex<Taken>,
-}
-
-#[derive(Default)]
-struct Taken {
-    total: usize,
-    peers: HashMap<IpAddr, usize>,
-}
-
-/// One place, given back when dropped.
-struct Place {
-    places: Arc<Places>,
-    peer: IpAddr,
-}
-
-impl Places {
-    fn take(self: &Arc<Self>, peer: IpAddr) -> Result<Place, Turned> {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if taken.total >= self.limits.total {
-            return Err(Turned::Full);
-        }
-        let mine = taken.peers.entry(peer).or_insert(0);
-        if *mine >= self.limits.per_peer {
-            return Err(Turned::PeerFull);
-        }
-        *mine += 1;
-        taken.total += 1;
-        Ok(Place { places: self.clone(), peer })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.total -= 1;
-        if let Some(mine) = taken.peers.get_mut(&self.peer) {
-            *mine -= 1;
-            if *mine == 0 {
-                taken.peers.remove(&self.peer);
-            }
-        }
-    }
-}
-
 /// One listener, ready to serve.
 pub struct Listener {
     /// Its name in logs and metrics: `boot` or `admin`.
@@ -165,8 +112,8 @@ pub struct Listener {
     pub limits: Limits,
     /// TLS, if it speaks it.
     pub tls: Option<TlsAcceptor>,
-    /// Told of each connection that was turned away.
-    pub refused: Box<dyn Fn(Turned) + Send + Sync>,
+    /// Told of each connection that was turned away, or sent away.
+    pub refused: Arc<dyn Fn(Turned) + Send + Sync>,
 }
 
 impl Listener {
@@ -175,8 +122,9 @@ impl Listener {
         let tasks = tokio_util::task::TaskTracker::new();
         let graceful = GracefulShutdown::new();
         let cut = CancellationToken::new();
-        let places = Arc::new(Places { limits: self.limits.clone(), taken: Mutex::default() });
+        let places = Places::new(self.limits.total, self.limits.per_peer);
         let routes = guarded(self.routes, &self.limits);
+        let mut complaint = Complaint::default();
         loop {
             let (stream, remote) = tokio::select! {
                 () = stop.cancelled() => break,
@@ -188,18 +136,18 @@ impl Listener {
                     }
                 },
             };
-            match places.take(remote.ip().to_canonical()) {
-                Ok(place) => {
-                    let one = Connection { routes: routes.clone(), limits: self.limits.clone(), tls: self.tls.clone(), remote };
-                    let (watcher, cut) = (graceful.watcher(), cut.clone());
-                    tasks.spawn(async move {
-                        tokio::select! { () = one.run(stream, watcher) => {}, () = cut.cancelled() => {} }
-                        drop(place);
-                    });
+            match places.take(remote.ip().to_canonical(), Instant::now()) {
+                Ok((place, made_room)) => {
+                    if made_room {
+                        (self.refused)(Turned::MadeRoom);
+                    }
+                    let (limits, tls, refused) = (self.limits.clone(), self.tls.clone(), self.refused.clone());
+                    let one = Connection { routes: routes.clone(), limits, tls, remote, refused, seat: place.seat.clone() };
+                    tasks.spawn(one.live(stream, graceful.watcher(), cut.clone(), place));
                 }
                 Err(why) => {
                     (self.refused)(why);
-                    tracing::warn!(listener = self.name, %remote, why = why.word(), "connection refused");
+                    complaint.of(self.name, remote, why);
                     turn_away(stream);
                 }
             }
@@ -213,32 +161,64 @@ impl Listener {
     }
 }
 
+/// Tells the log of refusals, once a second at most: a flood must not fill the disk.
+#[derive(Default)]
+struct Complaint {
+    last: Option<Instant>,
+    unsaid: u64,
+}
+
+impl Complaint {
+    fn of(&mut self, listener: &'static str, remote: SocketAddr, why: Turned) {
+        self.unsaid += 1;
+        if self.last.is_some_and(|last| last.elapsed() < Duration::from_secs(1)) {
+            return;
+        }
+        tracing::warn!(listener, %remote, why = why.word(), connections = self.unsaid, "connections refused");
+        *self = Self { last: Some(Instant::now()), unsaid: 0 };
+    }
+}
+
 /// One accepted connection.
 struct Connection {
     routes: Router,
     limits: Limits,
     tls: Option<TlsAcceptor>,
     remote: SocketAddr,
+    refused: Arc<dyn Fn(Turned) + Send + Sync>,
+    seat: Arc<Seat>,
 }
 
 impl Connection {
+    /// Until it ends, the server does, or its place is needed; then the place is free.
+    async fn live(self, stream: TcpStream, watcher: Watcher, cut: CancellationToken, place: Place) {
+        tokio::select! {
+            () = self.run(stream, watcher) => {}
+            () = cut.cancelled() => {}
+            () = place.seat.leave.cancelled() => {}
+        }
+    }
+
     async fn run(self, stream: TcpStream, watcher: Watcher) {
         let Ok(local) = stream.local_addr() else { return };
         if let Err(fault) = stream.set_nodelay(true) {
             tracing::debug!(remote = %self.remote, %fault, "no TCP_NODELAY");
         }
+        let (patience, pulse) = (Patience { stall: self.limits.stall, floor_bytes: self.limits.floor_bytes }, self.seat.pulse.clone());
         match self.tls.clone() {
-            None => self.speak(stream, local, watcher).await,
+            None => self.speak(Socket::plain(stream, patience, pulse), local, watcher).await,
             Some(tls) => match tokio::time::timeout(self.limits.head, tls.accept(stream)).await {
-                Ok(Ok(stream)) => self.speak(stream, local, watcher).await,
+                Ok(Ok(stream)) => self.speak(Socket::new(stream, patience, pulse), local, watcher).await,
                 Ok(Err(fault)) => tracing::debug!(remote = %self.remote, %fault, "TLS handshake failed"),
-                Err(_) => tracing::debug!(remote = %self.remote, "TLS handshake took too long"),
+                Err(_) => {
+                    (self.refused)(Turned::SlowHead);
+                    tracing::debug!(remote = %self.remote, "TLS handshake took too long");
+                }
             },
         }
     }
 
-    async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S, local: SocketAddr, watcher: Watcher) {
-        let socket = Socket::new(stream, self.limits.stall);
+    async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, socket: Socket<S>, local: SocketAddr, watcher: Watcher) {
         let peer = Peer { remote: self.remote, local, outlet: socket.outlet() };
         let routes = self.routes.map_request(move |mut request: Request<_>| {
             request.extensions_mut().insert(peer.clone());
@@ -251,14 +231,34 @@ impl Connection {
             .max_buf_size(64 << 10)
             .serve_connection(TokioIo::new(socket), TowerToHyperService::new(routes));
         if let Err(fault) = watcher.watch(connection).await {
+            if let Some(why) = blamed(&fault) {
+                (self.refused)(why);
+            }
             tracing::debug!(remote = %self.remote, %fault, "connection ended");
         }
     }
 }
 
+/// What the peer did that ended its connection; `None` if it went away by itself.
+fn blamed(fault: &hyper::Error) -> Option<Turned> {
+    let said = fault.source().and_then(|source| source.downcast_ref::<io::Error>()).map(ToString::to_string);
+    match said.as_deref() {
+        Some(STOPPED) => Some(Turned::Stalled),
+        Some(TOO_SLOW) => Some(Turned::TooSlow),
+        _ if fault.is_timeout() => Some(Turned::SlowHead),
+        _ if fault.is_parse() => Some(Turned::BadHead),
+        _ => None,
+    }
+}
+
 /// The layers that every route gets. A route that streams a larger body (an artifact's upload) bounds it itself.
 fn guarded(routes: Router, limits: &Limits) -> Router {
-    routes.layer(DefaultBodyLimit::max(limits.body_bytes)).layer(RequestBodyTimeoutLayer::new(limits.stall)).layer(CatchPanicLayer::custom(apologise))
+    let moving = routes.layer(DefaultBodyLimit::max(limits.body_bytes)).layer(RequestBodyTimeoutLayer::new(limits.stall));
+    let whole = match limits.body {
+        Some(body) => moving.layer(RequestBodyDeadlineLayer::new(body)),
+        None => moving,
+    };
+    whole.layer(CatchPanicLayer::custom(apologise))
 }
 
 /// A panic is a bug: it is logged loudly and answered, and only its own request suffers.

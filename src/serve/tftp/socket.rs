@@ -1,62 +1,60 @@
 //! One UDP socket that knows to which of our addresses a packet came, and answers from that one.
 //!
 //! A daemon bound to all addresses would else answer from the one that routing prefers, and firmware drops such answers: it asked
-//! another (IP_PKTINFO, ip(7)). Windows leave in one call where the kernel can cut them (UDP_SEGMENT, udp(7)), else one by one.
-//! Nothing is decided here; what the network refuses is as good as lost, and the transfer's timer knows what to do about loss.
+//! another (IP_PKTINFO, ip(7)). Bound to one address there is nothing to ask. Several threads share a port: the kernel gives each client
+//! to one of their sockets by a hash of both addresses (SO_REUSEPORT, socket(7)), so a repeated request finds the thread of the first.
 
 use std::{
-    io::{self, IoSlice, IoSliceMut},
-    net::{Ipv4Addr, SocketAddrV4},
-    os::fd::AsRawFd as _,
+    io, mem,
+    net::{Ipv4Addr, SocketAddrV4, UdpSocket},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
 };
 
 use nix::{
-    cmsg_space,
-    errno::Errno,
     libc,
-    sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, sendmsg, setsockopt, sockopt},
+    sys::socket::{setsockopt, sockopt},
 };
-use tokio::{io::Interest, net::UdpSocket};
 
-use crate::{rules::transfer::Transfer, wire::tftp::data_header};
-
-/// A packet that came in.
-#[derive(Debug, Clone, Copy)]
-pub struct Arrival {
-    /// Its bytes in the buffer.
-    pub length: usize,
-    /// From whom.
-    pub peer: SocketAddrV4,
-    /// To which of our addresses.
-    pub local: Ipv4Addr,
-    /// To all of a network and not to us.
-    pub is_broadcast: bool,
-    /// Longer than the buffer, so certainly nothing that a client of ours sends.
-    pub is_cut: bool,
-}
+use super::outbox::Outbox;
 
 /// The socket.
 #[derive(Debug)]
 pub struct Socket {
     udp: UdpSocket,
-    /// The largest DATA packet that the kernel has not refused to cut; 0: it cannot cut at all.
-    cuts: usize,
-    ancillary: Vec<u8>,
+    /// Bound to all addresses: each packet says which one it means.
+    pub is_any: bool,
+    /// The largest packet that the kernel has not refused to cut from a longer message; 0: it cannot cut at all.
+    pub cuts: usize,
 }
 
 impl Socket {
-    /// Packets in one cut send: the kernel's own limit (UDP_MAX_SEGMENTS was 64 until 6.9).
-    const SEGMENTS: u64 = 64;
-    /// Bytes in one: 65535 less the IP and UDP headers.
-    const LONGEST: usize = 65_507;
     /// What the kernel is asked to hold for us: a burst of thousands of machines.
     const BUFFER: usize = 8 << 20;
 
     /// Binds it; `cuts`: whether windows may be left to the kernel to cut.
     pub fn bind(address: SocketAddrV4, cuts: bool) -> io::Result<Self> {
-        let udp = std::net::UdpSocket::bind(address)?;
+        Self::of(UdpSocket::bind(address)?, cuts)
+    }
+
+    /// Binds so many to one port. The first is bound as the only one: a port that anybody has is refused, also by others like us.
+    pub fn bind_together(address: SocketAddrV4, cuts: bool, count: usize) -> io::Result<Vec<Self>> {
+        let first = Self::bind(address, cuts)?;
+        let address = first.address()?;
+        let mut sockets = vec![first];
+        if count > 1 {
+            setsockopt(&sockets[0].udp, sockopt::ReusePort, &true)?;
+        }
+        for _ in 1..count {
+            let next = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None)?;
+            next.set_reuse_port(true)?;
+            next.bind(&address.into())?;
+            sockets.push(Self::of(next.into(), cuts)?);
+        }
+        Ok(sockets)
+    }
+
+    fn of(udp: UdpSocket, cuts: bool) -> io::Result<Self> {
         udp.set_nonblocking(true)?;
-        setsockopt(&udp, sockopt::Ipv4PacketInfo, &true)?;
         // As large as we may: without the privilege the kernel's bound holds.
         if setsockopt(&udp, sockopt::RcvBufForce, &Self::BUFFER).is_err() {
             setsockopt(&udp, sockopt::RcvBuf, &Self::BUFFER)?;
@@ -64,8 +62,12 @@ impl Socket {
         if setsockopt(&udp, sockopt::SndBufForce, &Self::BUFFER).is_err() {
             setsockopt(&udp, sockopt::SndBuf, &Self::BUFFER)?;
         }
-        let cuts = if cuts { Self::LONGEST } else { 0 };
-        Ok(Self { udp: UdpSocket::from_std(udp)?, cuts, ancillary: cmsg_space!(libc::in_pktinfo) })
+        let mut socket = Self { udp, is_any: false, cuts: if cuts { Outbox::LONGEST } else { 0 } };
+        socket.is_any = socket.address()?.ip().is_unspecified();
+        if socket.is_any {
+            setsockopt(&socket.udp, sockopt::Ipv4PacketInfo, &true)?;
+        }
+        Ok(socket)
     }
 
     /// Where it is bound.
@@ -75,106 +77,96 @@ impl Socket {
             other => Err(io::Error::new(io::ErrorKind::AddrNotAvailable, format!("{other} is not an IPv4 address"))),
         }
     }
+}
 
-    /// Waits until there may be something to receive.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.udp.readable().await
+impl AsRawFd for Socket {
+    fn as_raw_fd(&self) -> RawFd {
+        self.udp.as_raw_fd()
     }
+}
 
-    /// Waits until there may be room to send.
-    pub async fn writable(&self) -> io::Result<()> {
-        self.udp.writable().await
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.udp.as_fd()
     }
+}
 
-    /// The next packet, if there is one; `WouldBlock` if not.
-    pub fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Arrival> {
-        let Self { udp, ancillary, .. } = self;
-        udp.try_io(Interest::READABLE, || {
-            let mut slices = [IoSliceMut::new(buffer)];
-            let message = recvmsg::<SockaddrIn>(udp.as_raw_fd(), &mut slices, Some(ancillary), MsgFlags::empty())?;
-            let peer = message.address.ok_or(Errno::EAFNOSUPPORT)?;
-            let told = message.cmsgs()?.find_map(|told| if let ControlMessageOwned::Ipv4PacketInfo(told) = told { Some(told) } else { None });
-            let (local, header) = told.map_or((Ipv4Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED), |told| (of(told.ipi_spec_dst), of(told.ipi_addr)));
-            Ok(Arrival {
-                length: message.bytes,
-                peer: peer.into(),
-                local,
-                is_broadcast: header != local,
-                is_cut: message.flags.contains(MsgFlags::MSG_TRUNC),
-            })
-        })
+/// What travels beside a packet: our address, and the size to cut into (cmsg(3)).
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(8))]
+pub struct Control([u8; Self::ROOM]);
+
+impl Default for Control {
+    fn default() -> Self {
+        Self([0; Self::ROOM])
     }
+}
 
-    /// Sends one packet from our address `local`.
-    pub fn send(&self, peer: SocketAddrV4, local: Ipv4Addr, packet: &[u8]) -> io::Result<()> {
-        self.send_pieces(peer, local, &[IoSlice::new(packet)], None)
-    }
+impl Control {
+    const HEAD: usize = mem::size_of::<libc::cmsghdr>();
+    // A header, its contents, and room up to the next multiple of eight, once for each of the two.
+    const ADDRESS: usize = Self::HEAD + mem::size_of::<libc::in_pktinfo>().next_multiple_of(mem::size_of::<usize>());
+    const CUT: usize = Self::HEAD + mem::size_of::<usize>();
+    const ROOM: usize = Self::ADDRESS + Self::CUT;
+    /// Bytes that the kernel may fill with what it tells.
+    pub const RECEIVED: usize = Self::ADDRESS;
 
-    /// Sends the blocks `first..=last` and says which was the last that left; `WouldBlock` if none did.
-    pub fn send_blocks(&mut self, peer: SocketAddrV4, local: Ipv4Addr, transfer: &Transfer, first: u64, last: u64) -> io::Result<u64> {
-        let packet_bytes = usize::from(transfer.terms().blksize) + 4;
-        let together = (Self::LONGEST / packet_bytes) as u64;
-        let last = last.min(first + together.clamp(1, Self::SEGMENTS) - 1);
-        // Below four the kernel's cutting costs about what it saves.
-        if transfer.terms().windowsize >= 4 && last > first && packet_bytes <= self.cuts {
-            match self.send_cut(peer, local, transfer, first, last, packet_bytes) {
-                Err(fault) if refuses_to_cut(&fault) => {
-                    tracing::info!(packet_bytes, %fault, "the kernel does not cut packets of this size; sending one by one");
-                    self.cuts = packet_bytes - 1;
-                }
-                sent => return sent.map(|()| last),
-            }
+    /// The block for a packet from our address `from`, to be cut into pieces of `cut` bytes; and how much of it counts.
+    pub fn to_send(from: Option<Ipv4Addr>, cut: Option<u16>) -> (Self, usize) {
+        let (mut control, mut length) = (Self::default(), 0);
+        if let Some(from) = from {
+            let info = libc::in_pktinfo {
+                ipi_ifindex: 0,
+                ipi_spec_dst: libc::in_addr { s_addr: u32::from_ne_bytes(from.octets()) },
+                ipi_addr: libc::in_addr { s_addr: 0 },
+            };
+            control.put(0, libc::IPPROTO_IP, libc::IP_PKTINFO, info);
+            length = Self::ADDRESS;
         }
-        let mut left = None;
-        for number in first..=last {
-            let (block, bytes) = transfer.block(number);
-            match self.send_pieces(peer, local, &[IoSlice::new(&data_header(block)), IoSlice::new(bytes)], None) {
-                Ok(()) => left = Some(number),
-                Err(fault) => return left.ok_or(fault),
-            }
+        if let Some(cut) = cut {
+            control.put(length, libc::IPPROTO_UDP, libc::UDP_SEGMENT, cut);
+            length += Self::CUT;
         }
-        Ok(last)
+        (control, length)
     }
 
-    fn send_cut(&self, peer: SocketAddrV4, local: Ipv4Addr, transfer: &Transfer, first: u64, last: u64, packet_bytes: usize) -> io::Result<()> {
-        let mut headers = [[0; 4]; Self::SEGMENTS as usize];
-        for (header, number) in headers.iter_mut().zip(first..=last) {
-            *header = data_header(transfer.block(number).0);
-        }
-        let mut pieces = Vec::with_capacity(2 * headers.len());
-        for (header, number) in headers.iter().zip(first..=last) {
-            pieces.push(IoSlice::new(header));
-            pieces.push(IoSlice::new(transfer.block(number).1));
-        }
-        self.send_pieces(peer, local, &pieces, u16::try_from(packet_bytes).ok())
+    /// The address information that the kernel put here; only for a block that it has filled.
+    pub fn told(&self) -> Option<libc::in_pktinfo> {
+        // SAFETY: within the block, which is aligned for a cmsghdr; any bytes are a cmsghdr and an in_pktinfo.
+        let (head, info) =
+            unsafe { (self.0.as_ptr().cast::<libc::cmsghdr>().read(), self.0.as_ptr().add(Self::HEAD).cast::<libc::in_pktinfo>().read()) };
+        (head.cmsg_level == libc::IPPROTO_IP && head.cmsg_type == libc::IP_PKTINFO).then_some(info)
     }
 
-    fn send_pieces(&self, peer: SocketAddrV4, local: Ipv4Addr, pieces: &[IoSlice<'_>], cut: Option<u16>) -> io::Result<()> {
-        let from = libc::in_pktinfo {
-            ipi_ifindex: 0,
-            ipi_spec_dst: libc::in_addr { s_addr: u32::from_ne_bytes(local.octets()) },
-            ipi_addr: libc::in_addr { s_addr: 0 },
-        };
-        let mut told = vec![ControlMessage::Ipv4PacketInfo(&from)];
-        told.extend(cut.as_ref().map(ControlMessage::UdpGsoSegments));
-        let to = SockaddrIn::from(peer);
-        let sent = self.udp.try_io(Interest::WRITABLE, || Ok(sendmsg(self.udp.as_raw_fd(), pieces, &told, MsgFlags::empty(), Some(&to))?));
-        match sent {
-            Ok(_) => Ok(()),
-            Err(fault) if fault.kind() == io::ErrorKind::WouldBlock || (cut.is_some() && refuses_to_cut(&fault)) => Err(fault),
-            Err(fault) => {
-                tracing::debug!(%peer, %local, %fault, "a TFTP packet could not be sent");
-                Ok(())
-            }
+    fn put<T>(&mut self, at: usize, level: libc::c_int, kind: libc::c_int, what: T) {
+        let length = Self::HEAD + mem::size_of::<T>();
+        assert!(at + length <= Self::ROOM, "a control block has room for an address and a size");
+        // SAFETY: all zeros is a cmsghdr; it is written within the block, at a multiple of eight.
+        unsafe {
+            let mut head: libc::cmsghdr = mem::zeroed();
+            (head.cmsg_len, head.cmsg_level, head.cmsg_type) = (length as _, level, kind);
+            self.0.as_mut_ptr().add(at).cast::<libc::cmsghdr>().write(head);
+            self.0.as_mut_ptr().add(at + Self::HEAD).cast::<T>().write(what);
         }
     }
 }
 
-fn of(address: libc::in_addr) -> Ipv4Addr {
-    Ipv4Addr::from(address.s_addr.to_ne_bytes())
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// No UDP_SEGMENT in this kernel, no checksum offload on this card, or packets larger than the MTU.
-fn refuses_to_cut(fault: &io::Error) -> bool {
-    matches!(fault.raw_os_error(), Some(libc::EIO | libc::EINVAL | libc::EMSGSIZE | libc::ENOPROTOOPT | libc::EOPNOTSUPP))
+    /// Our spelling of a control block is the one of the C library's macros.
+    #[test]
+    fn a_control_block_is_laid_out_as_cmsg_says() {
+        let (address, cut) = (mem::size_of::<libc::in_pktinfo>() as u32, mem::size_of::<u16>() as u32);
+        // SAFETY: these only compute.
+        let (head, spaces) = unsafe { (libc::CMSG_LEN(0) as usize, [libc::CMSG_SPACE(address), libc::CMSG_SPACE(cut)].map(|space| space as usize)) };
+        assert_eq!((Control::HEAD, [Control::ADDRESS, Control::CUT]), (head, spaces));
+        let from = Ipv4Addr::new(10, 77, 0, 1);
+        let (control, length) = Control::to_send(Some(from), Some(1472));
+        assert_eq!(length, spaces[0] + spaces[1]);
+        assert_eq!(control.told().map(|info| info.ipi_spec_dst.s_addr), Some(u32::from_ne_bytes(from.octets())));
+        assert_eq!(Control::to_send(None, None).1, 0);
+        assert!(Control::to_send(None, Some(1472)).0.told().is_none());
+    }
 }

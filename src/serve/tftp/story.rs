@@ -24,6 +24,7 @@ impl Settings {
     pub fn of(config: &Config) -> Self {
         let mut settings = Self::at(config.tftp.listen);
         settings.single_port = config.tftp.single_port;
+        settings.threads = config.tftp.threads.unwrap_or(settings.threads);
         settings.limits = Limits {
             blksize: config.tftp.max_block,
             windowsize: config.tftp.max_window,

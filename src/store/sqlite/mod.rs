@@ -3,6 +3,7 @@
 //! Write-ahead log with `synchronous=FULL`: what is acknowledged survives the power, and group commit pays for it (see the
 //! writer). One daemon at a time owns a file. Several daemons on one database need another implementation of the trait.
 
+mod backup;
 mod open;
 mod readers;
 mod record;
@@ -10,6 +11,7 @@ mod rows;
 mod schema;
 mod trouble;
 mod verify;
+mod watch;
 mod writer;
 
 #[cfg(test)]
@@ -34,6 +36,7 @@ use self::{
     open::Place,
     readers::Readers,
     rows::{hosts, journal, leases},
+    watch::Watch,
     writer::{Job, Shared, Tally, Writer},
 };
 use super::{
@@ -42,6 +45,7 @@ use super::{
 };
 use crate::model::{Build, BuildId, Entry, Host, HostId, HostName, Lease, Mac, SessionId, SmbiosUuid, Timestamp, TokenHash};
 
+pub use backup::{Restored, Seal, Sealing, restore, seal_file, unseal};
 pub use verify::Discrepancy;
 
 /// How many changes wait for the writer before their callers wait for room.
@@ -84,21 +88,18 @@ impl Sqlite {
             follow: broadcast::channel(FOLLOWING).0,
             open: AtomicBool::new(true),
             tally: Tally::default(),
+            watch: Watch::begin(&place)?,
             place: place.clone(),
         });
         let (jobs, receiver) = mpsc::channel(WAITING);
-        let writer = Writer { conn, shared: Arc::clone(&shared), last, broken_off: None };
+        let writer = Writer { conn, shared: Arc::clone(&shared), last, broken_off: None, careful: false };
         let thread = std::thread::Builder::new().name("store".to_owned()).spawn(move || writer.run(receiver));
         let thread = thread.map_err(|error| StoreFault::Down { path: place.path().to_path_buf(), detail: error.to_string() })?;
         Ok(Self { shared, readers: Readers::new(place), jobs: Mutex::new(Some(jobs)), thread: Mutex::new(Some(thread)), lock: Mutex::new(lock) })
     }
 
-    /// Compares every row with the fold of its journal; empty when all is well.
-    pub async fn verify(&self) -> Result<Vec<Discrepancy>, StoreFault> {
-        self.readers.read(verify::verify).await
-    }
-
     fn state(&self) -> Result<RwLockReadGuard<'_, State>, StoreFault> {
+        self.shared.watch.undamaged()?;
         if self.shared.open.load(Ordering::Acquire) {
             Ok(self.shared.state.read().unwrap_or_else(PoisonError::into_inner))
         } else {
@@ -115,6 +116,21 @@ impl Sqlite {
         let (answer, wait) = oneshot::channel();
         jobs.send(job(answer)).await.map_err(|_| StoreFault::Closed)?;
         wait.await.map_err(|_| StoreFault::Closed)?
+    }
+
+    /// One read of what is not in memory. Damage that it meets counts for everything.
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection, &Path) -> Result<T, StoreFault> + Send + 'static,
+    ) -> Result<T, StoreFault> {
+        self.shared.watch.undamaged()?;
+        // A connection that is opened beside a deleted log would make a new one and read nonsense.
+        self.shared.watch.still_there()?;
+        let read = self.readers.read(work).await;
+        if let Err(fault @ StoreFault::Corrupt { .. }) = &read {
+            self.shared.watch.note(Err(fault));
+        }
+        read
     }
 
     /// No more jobs and reads. The writer's thread to wait for, unless this is that thread: a change that owns the last reference
@@ -191,29 +207,29 @@ impl Store for Sqlite {
     }
 
     async fn leases(&self) -> Result<Vec<Lease>, StoreFault> {
-        self.readers.read(leases::load).await
+        self.read(leases::load).await
     }
 
     async fn journal(&self, filter: JournalFilter) -> Result<Vec<Entry>, StoreFault> {
-        self.readers.read(move |conn, path| journal::page(conn, path, &filter)).await
+        self.read(move |conn, path| journal::page(conn, path, &filter)).await
     }
 
     async fn builds(&self, host: HostId) -> Result<Vec<Build>, StoreFault> {
-        self.readers.read(move |conn, path| hosts::builds(conn, path, host)).await
+        self.read(move |conn, path| hosts::builds(conn, path, host)).await
     }
 
     async fn build(&self, id: BuildId) -> Result<Option<(HostId, Build)>, StoreFault> {
-        self.readers.read(move |conn, path| hosts::build(conn, path, id)).await
+        self.read(move |conn, path| hosts::build(conn, path, id)).await
     }
 
     async fn build_by_token(&self, hash: &TokenHash) -> Result<Option<(HostId, Build)>, StoreFault> {
         let hash = hash.0.clone();
-        self.readers.read(move |conn, path| hosts::build_by_token(conn, path, &hash)).await
+        self.read(move |conn, path| hosts::build_by_token(conn, path, &hash)).await
     }
 
     async fn body(&self, sha256: &str) -> Result<Option<Bytes>, StoreFault> {
         let sha256 = sha256.to_owned();
-        self.readers.read(move |conn, path| leases::body(conn, path, &sha256)).await
+        self.read(move |conn, path| leases::body(conn, path, &sha256)).await
     }
 
     fn follow(&self) -> broadcast::Receiver<Arc<Entry>> {
@@ -233,6 +249,45 @@ impl Store for Sqlite {
 
     fn counts(&self) -> Counts {
         self.shared.tally.counts()
+    }
+
+    fn trouble(&self) -> Option<StoreFault> {
+        self.shared.watch.trouble()
+    }
+
+    async fn probe(&self) -> Result<(), StoreFault> {
+        if self.shared.watch.still_there().is_ok() && self.trouble().is_none() {
+            return Ok(());
+        }
+        self.ask(|answer| Job::Touch { answer }).await.map(drop)
+    }
+
+    async fn examine(&self) -> Result<(), StoreFault> {
+        let (shared, readers) = (Arc::clone(&self.shared), Arc::clone(&self.readers));
+        let look = tokio::task::spawn_blocking(move || {
+            let stop = move || readers.is_closed();
+            let found = shared.place.reader().and_then(|conn| verify::examine(conn, shared.place.path(), stop));
+            if let Err(fault @ StoreFault::Corrupt { .. }) = &found {
+                shared.watch.note(Err(fault));
+            }
+            found
+        });
+        look.await.unwrap_or_else(|error| Err(StoreFault::Broke { detail: error.to_string() }))
+    }
+
+    async fn verify(&self) -> Result<Vec<Discrepancy>, StoreFault> {
+        let found = self.read(verify::verify).await?;
+        if let Some(broken) = found.iter().find(|one| one.what == verify::PAGES) {
+            let fault = StoreFault::Corrupt { path: self.shared.place.path().to_path_buf(), detail: broken.text.clone() };
+            self.shared.watch.note(Err(&fault));
+        }
+        Ok(found)
+    }
+
+    async fn backup(&self, to: &Path) -> Result<(), StoreFault> {
+        let to = to.to_path_buf();
+        let readers = Arc::clone(&self.readers);
+        self.read(move |conn, path| backup::copy(conn, path, &to, &|| readers.is_closed())).await
     }
 
     async fn close(&self) -> Result<(), StoreFault> {

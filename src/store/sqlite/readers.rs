@@ -54,6 +54,11 @@ impl Readers {
         self.idle().clear();
     }
 
+    /// Whether the store closes: a long read had better end.
+    pub fn is_closed(&self) -> bool {
+        self.turns.is_closed()
+    }
+
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }

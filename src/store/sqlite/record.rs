@@ -1,12 +1,9 @@
 //! One change into rows: finds what differs, numbers the facts, attaches to each the patch it explains, writes.
 //!
-//! Runs inside the savepoint of its caller; any fault here undoes this change and no other.
+//! Two beats. `plan` reads and thinks and writes nothing, so that a fault or a panic in it leaves nothing behind. `save` lays the rows down and
+//! can do so again: when one change of a batch breaks off, the others are laid down anew (see the writer).
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-    sync::Arc,
-};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use json_patch::Patch;
 use rusqlite::Connection;
@@ -16,22 +13,42 @@ use super::{
     trouble::fault,
 };
 use crate::{
-    model::{Actor, Entry, Fact, Host, HostId, Timestamp, What},
-    store::{Settings, StoreFault, View, Writes, state::Overlay},
+    model::{Actor, Entry, Fact, Host, HostId, Lease, Timestamp, What},
+    store::{Body, Settings, StoreFault, View, Writes, state::Overlay},
 };
 
-/// What a change has done, still to be committed.
-#[derive(Debug, Default)]
+/// A change as it will stand in rows, still to be committed.
 pub(super) struct Recorded {
     hosts: Vec<(HostId, Option<Arc<Host>>)>,
+    host_rows: Vec<hosts::Rows>,
     settings: Option<Arc<Settings>>,
+    setting_rows: Vec<settings::Change>,
+    leases: Vec<Lease>,
+    bodies: Vec<Body>,
     /// Its entries.
     pub entries: Vec<Arc<Entry>>,
-    /// Whether any row was written.
-    pub wrote: bool,
 }
 
 impl Recorded {
+    /// Whether it has any row.
+    pub fn writes(&self) -> bool {
+        let Self { hosts: _, host_rows, settings: _, setting_rows, leases, bodies, entries } = self;
+        !(host_rows.is_empty() && setting_rows.is_empty() && leases.is_empty() && bodies.is_empty() && entries.is_empty())
+    }
+
+    /// Lays its rows down.
+    pub fn save(&self, conn: &Connection, path: &Path) -> Result<(), StoreFault> {
+        let save = || {
+            self.host_rows.iter().try_for_each(|rows| rows.save(conn))?;
+            self.setting_rows.iter().try_for_each(|change| settings::save(conn, change))?;
+            self.leases.iter().try_for_each(|lease| leases::save(conn, lease))?;
+            self.bodies.iter().try_for_each(|body| leases::save_body(conn, body))
+        };
+        save().map_err(|error| fault(path, &error))?;
+        self.host_rows.iter().try_for_each(|rows| rows.save_keys(conn, path))?;
+        self.entries.iter().try_for_each(|entry| journal::save(conn, path, entry))
+    }
+
     /// Shows it to the later changes of the batch.
     pub fn lay_over(&self, overlay: &mut Overlay) {
         for (id, host) in &self.hosts {
@@ -46,28 +63,33 @@ impl Recorded {
     }
 }
 
-/// Writes one change. `last` is the number of the last entry so far.
-pub(super) fn record(conn: &Connection, path: &Path, view: &View<'_>, writes: Writes, last: u64) -> Result<Recorded, StoreFault> {
+/// One host that differs.
+struct HostChange<'v> {
+    id: HostId,
+    before: Option<&'v Arc<Host>>,
+    after: Option<Arc<Host>>,
+    rows: hosts::Rows,
+    patch: Patch,
+}
+
+/// Thinks one change through. `last` is the number of the last entry so far.
+pub(super) fn plan(conn: &Connection, path: &Path, view: &View<'_>, writes: Writes, last: u64) -> Result<Recorded, StoreFault> {
     let Writes { hosts, deleted, settings, leases, bodies, facts } = writes;
-    let host_changes = host_changes(conn, path, view, hosts, deleted)?;
-    save_hosts(conn, path, &host_changes)?;
-    let setting_changes = match settings.as_ref().filter(|&new| **view.settings() != *new) {
+    let mut host_changes = host_changes(conn, path, view, hosts, deleted)?;
+    let mut setting_rows = match settings.as_ref().filter(|&new| **view.settings() != *new) {
         Some(new) => settings::diff(conn, path, new)?,
         None => Vec::new(),
     };
-    let save_rest = || {
-        setting_changes.iter().try_for_each(|change| settings::save(conn, change))?;
-        leases.iter().try_for_each(|lease| leases::save(conn, lease))?;
-        bodies.iter().try_for_each(|body| leases::save_body(conn, body))
-    };
-    save_rest().map_err(|error| fault(path, &error))?;
-    let entries = entries(facts, &host_changes, &setting_changes, last);
-    entries.iter().try_for_each(|entry| journal::save(conn, path, entry))?;
+    let entries = entries(facts, &mut host_changes, &mut setting_rows, last);
+    let (hosts, host_rows) = host_changes.into_iter().map(|change| ((change.id, change.after), change.rows)).unzip();
     Ok(Recorded {
-        wrote: !(host_changes.is_empty() && setting_changes.is_empty() && leases.is_empty() && bodies.is_empty() && entries.is_empty()),
-        settings: settings.filter(|_| !setting_changes.is_empty()).map(Arc::new),
-        hosts: host_changes.into_iter().map(|change| (change.id, change.after.map(Arc::new))).collect(),
+        settings: settings.filter(|_| !setting_rows.is_empty()).map(Arc::new),
         entries: entries.into_iter().map(Arc::new).collect(),
+        hosts,
+        host_rows,
+        setting_rows,
+        leases,
+        bodies,
     })
 }
 
@@ -78,40 +100,38 @@ fn host_changes<'v>(
     view: &View<'v>,
     hosts: Vec<Host>,
     deleted: Vec<HostId>,
-) -> Result<Vec<hosts::Change<'v>>, StoreFault> {
-    let mut wanted: BTreeMap<HostId, Option<Host>> = hosts.into_iter().map(|host| (host.id, Some(host))).collect();
-    wanted.extend(deleted.into_iter().map(|id| (id, None)));
+) -> Result<Vec<HostChange<'v>>, StoreFault> {
+    let mut wanted: Vec<(HostId, Option<Host>)> = Vec::with_capacity(hosts.len() + deleted.len());
+    for (id, after) in hosts.into_iter().map(|host| (host.id, Some(host))).chain(deleted.into_iter().map(|id| (id, None))) {
+        match wanted.iter_mut().find(|(one, _)| *one == id) {
+            Some(earlier) => earlier.1 = after,
+            None => wanted.push((id, after)),
+        }
+    }
     let mut changes = Vec::with_capacity(wanted.len());
     for (id, mut after) in wanted {
-        let before = view.host(id).map(AsRef::as_ref);
-        let version = before.map_or(0, |host: &Host| host.version);
+        let before = view.host(id);
+        let version = before.map_or(0, |host| host.version);
         if let Some(host) = &mut after {
             host.version = version;
         }
-        if before == after.as_ref() {
+        if before.map(AsRef::as_ref) == after.as_ref() {
             continue;
         }
         if let Some(host) = &mut after {
             host.version = version + 1;
         }
-        changes.push(hosts::Change::of(conn, path, id, before, after)?);
+        let (rows, patch) = hosts::compare(conn, path, id, before.map(AsRef::as_ref), after.as_ref())?;
+        changes.push(HostChange { id, before, after: after.map(Arc::new), rows, patch });
     }
     Ok(changes)
 }
 
-fn save_hosts(conn: &Connection, path: &Path, changes: &[hosts::Change<'_>]) -> Result<(), StoreFault> {
-    for change in changes {
-        change.save_row(conn).map_err(|error| fault(path, &error))?;
-        change.save_build(conn, path)?;
-    }
-    changes.iter().try_for_each(|change| change.save_keys(conn, path))
-}
-
 /// Numbers the facts and hands each patch to the first fact that explains it. A change without a fact is a bug of the story that
 /// made it; in a release it is written down all the same, since the journal must fold to the rows.
-fn entries(facts: Vec<Fact>, hosts: &[hosts::Change<'_>], settings: &[settings::Change], last: u64) -> Vec<Entry> {
-    let mut host_patches: BTreeMap<HostId, &hosts::Change<'_>> = hosts.iter().map(|change| (change.id, change)).collect();
-    let mut setting_patches: Vec<&settings::Change> = settings.iter().collect();
+fn entries(facts: Vec<Fact>, hosts: &mut [HostChange<'_>], settings: &mut [settings::Change], last: u64) -> Vec<Entry> {
+    let mut host_patches: Vec<&mut HostChange<'_>> = hosts.iter_mut().collect();
+    let mut setting_patches: Vec<&mut settings::Change> = settings.iter_mut().collect();
     let at = facts.last().map(|fact| fact.at);
     let mut entries = Vec::with_capacity(facts.len());
     let mut number = |fact: Fact, version: Option<u64>, patch: Option<Patch>| {
@@ -119,21 +139,24 @@ fn entries(facts: Vec<Fact>, hosts: &[hosts::Change<'_>], settings: &[settings::
         entries.push(entry(seq, fact, version, patch));
     };
     for fact in facts {
-        let host = fact.host.and_then(|id| host_patches.remove(&id));
+        let host = host_patches.iter().position(|change| fact.host == Some(change.id)).map(|index| host_patches.remove(index));
         let setting = setting_patches.iter().position(|change| is_about(&fact.what, change)).map(|index| setting_patches.remove(index));
-        let version = host.and_then(|change| change.after.as_ref()).map(|host| host.version);
-        let patch = host.map(|change| change.patch.clone()).or_else(|| setting.map(|change| change.patch.clone()));
+        let version = host.as_ref().and_then(|change| change.after.as_ref()).map(|host| host.version);
+        let patch = host.map(|change| std::mem::take(&mut change.patch)).or_else(|| setting.map(|change| std::mem::take(&mut change.patch)));
         number(fact, version, patch);
     }
-    let forgotten: BTreeSet<String> =
-        host_patches.keys().map(ToString::to_string).chain(setting_patches.iter().map(|change| format!("{} {}", change.noun, change.name))).collect();
+    let forgotten: BTreeSet<String> = host_patches
+        .iter()
+        .map(|change| change.id.to_string())
+        .chain(setting_patches.iter().map(|change| format!("{} {}", change.noun, change.name)))
+        .collect();
     debug_assert!(forgotten.is_empty(), "changed without a fact for the journal: {forgotten:?}");
-    for change in host_patches.into_values() {
+    for change in host_patches {
         let version = change.after.as_ref().map(|host| host.version);
-        number(unexplained_host(change, at), version, Some(change.patch.clone()));
+        number(unexplained_host(change, at), version, Some(std::mem::take(&mut change.patch)));
     }
     for change in setting_patches {
-        number(unexplained_setting(change, at), None, Some(change.patch.clone()));
+        number(unexplained_setting(change, at), None, Some(std::mem::take(&mut change.patch)));
     }
     entries
 }
@@ -148,11 +171,11 @@ fn is_about(what: &What, change: &settings::Change) -> bool {
     matches!(what, What::Settings { noun, name, .. } if noun == change.noun && (noun == "global" || *name == change.name))
 }
 
-fn unexplained_host(change: &hosts::Change<'_>, at: Option<Timestamp>) -> Fact {
+fn unexplained_host(change: &HostChange<'_>, at: Option<Timestamp>) -> Fact {
     let what = match (change.before, &change.after) {
         (None, _) => What::Created,
         (Some(_), None) => What::Deleted,
-        (Some(_), Some(_)) => What::Edited { fields: change.fields() },
+        (Some(_), Some(_)) => What::Edited { fields: hosts::fields(&change.patch) },
     };
     unexplained(Some(change.id), what, at)
 }
@@ -175,12 +198,14 @@ mod tests {
         let conn = Connection::open_in_memory().unwrap();
         conn.execute_batch(include_str!("schema/0001.sql")).unwrap();
         let path = Path::new("scratch");
-        let mut host = Host::new(HostId(uuid::Uuid::from_u128(1)), "n1".parse().unwrap(), Vec::new(), Timestamp::UNIX_EPOCH);
-        hosts::Change::of(&conn, path, host.id, None, Some(host.clone())).unwrap().save_row(&conn).unwrap();
-        let before = host.clone();
-        host.tags.push("lab".to_owned());
-        host.overdue = true;
-        let change = hosts::Change::of(&conn, path, host.id, Some(&before), Some(host)).unwrap();
+        let host = Arc::new(Host::new(HostId(uuid::Uuid::from_u128(1)), "n1".parse().unwrap(), Vec::new(), Timestamp::UNIX_EPOCH));
+        let (rows, _) = hosts::compare(&conn, path, host.id, None, Some(&host)).unwrap();
+        rows.save(&conn).unwrap();
+        let mut after = Host::clone(&host);
+        after.tags.push("lab".to_owned());
+        after.overdue = true;
+        let (rows, patch) = hosts::compare(&conn, path, host.id, Some(&host), Some(&after)).unwrap();
+        let change = HostChange { id: host.id, before: Some(&host), after: Some(Arc::new(after)), rows, patch };
         let fact = unexplained_host(&change, Some(Timestamp::UNIX_EPOCH));
         assert_eq!(fact.what, What::Edited { fields: vec!["overdue".to_owned(), "tags".to_owned()] });
     }

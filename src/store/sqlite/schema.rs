@@ -12,9 +12,11 @@ use crate::{model::token::sha256_hex, store::StoreFault};
 
 /// `Bwr` and `G`: says that a database is ours.
 const APPLICATION_ID: i64 = 0x4277_7247;
+/// `BwrB`: says that it is a copy to restore from.
+const BACKUP_ID: i64 = 0x4277_7242;
 
 /// Each brings the schema from its index to its index plus one; never edited once released.
-const MIGRATIONS: [&str; 2] = [include_str!("schema/0001.sql"), include_str!("schema/0002.sql")];
+const MIGRATIONS: [&str; 3] = [include_str!("schema/0001.sql"), include_str!("schema/0002.sql"), include_str!("schema/0003.sql")];
 
 /// The newest schema that this program knows.
 pub(super) const KNOWN: i64 = MIGRATIONS.len() as i64;
@@ -25,7 +27,10 @@ pub(super) fn check_ours(conn: &Connection, path: &Path) -> Result<i64, StoreFau
     let found = number("PRAGMA user_version")?;
     let ours = match found {
         0 => number("SELECT count(*) FROM sqlite_schema")? == 0,
-        _ => number("PRAGMA application_id")? == APPLICATION_ID,
+        _ => match number("PRAGMA application_id")? {
+            BACKUP_ID => return Err(StoreFault::IsBackup { path: path.to_path_buf() }),
+            found => found == APPLICATION_ID,
+        },
     };
     if !ours {
         return Err(StoreFault::NotOurs { path: path.to_path_buf() });
@@ -51,6 +56,32 @@ fn check_applied(conn: &Connection, path: &Path, version: i64, sql: &str) -> Res
         .optional()
         .map_err(|error| fault(path, &error))?;
     if recorded == Some(sha256_hex(sql.as_bytes())) { Ok(()) } else { Err(StoreFault::Altered { path: path.to_path_buf(), version }) }
+}
+
+/// Writes the schema's number again: a write that changes nothing.
+pub(super) fn touch(conn: &Connection, path: &Path) -> Result<u64, StoreFault> {
+    conn.pragma_update(None, "user_version", KNOWN).map(|()| 1).map_err(|error| fault(path, &error))
+}
+
+/// Makes a copy a backup, which no daemon opens by mistake.
+pub(super) fn mark_backup(conn: &Connection) -> rusqlite::Result<()> {
+    conn.pragma_update(None, "application_id", BACKUP_ID)
+}
+
+/// Makes a restored backup a database again.
+pub(super) fn unmark_backup(conn: &Connection) -> rusqlite::Result<()> {
+    conn.pragma_update(None, "application_id", APPLICATION_ID)
+}
+
+/// Refuses what is not a backup that this program can read.
+pub(super) fn check_backup(conn: &Connection, path: &Path) -> Result<(), StoreFault> {
+    let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(|error| fault(path, &error));
+    let found = number("PRAGMA user_version")?;
+    match number("PRAGMA application_id")? {
+        BACKUP_ID if found > KNOWN => Err(StoreFault::Newer { path: path.to_path_buf(), found, known: KNOWN }),
+        BACKUP_ID => Ok(()),
+        _ => Err(StoreFault::Unsound { path: path.to_path_buf(), detail: "it is a database, but no backup".to_owned() }),
+    }
 }
 
 fn apply(conn: &mut Connection, version: i64, sql: &str) -> rusqlite::Result<()> {

@@ -18,10 +18,11 @@ pub(super) fn fault(path: &Path, error: &Error) -> StoreFault {
             ErrorCode::DiskFull => StoreFault::Full { path },
             ErrorCode::ReadOnly | ErrorCode::PermissionDenied => StoreFault::ReadOnly { path, detail },
             ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt => StoreFault::Corrupt { path, detail },
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => StoreFault::Busy { path },
             _ => StoreFault::Down { path, detail },
         },
         Error::FromSqlConversionFailure(..) | Error::InvalidColumnType(..) | Error::IntegralValueOutOfRange(..) => {
-            StoreFault::Corrupt { path, detail }
+            StoreFault::Unreadable { path, detail }
         }
         _ => StoreFault::Down { path, detail },
     }
@@ -41,5 +42,5 @@ pub(super) fn file_fault(path: &Path, error: &io::Error) -> StoreFault {
 
 /// A row that is there but does not read.
 pub(super) fn unreadable(path: &Path, what: &str, error: impl std::fmt::Display) -> StoreFault {
-    StoreFault::Corrupt { path: path.to_path_buf(), detail: format!("{what} does not read: {error}") }
+    StoreFault::Unreadable { path: path.to_path_buf(), detail: format!("{what} does not read: {error}") }
 }

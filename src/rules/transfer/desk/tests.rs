@@ -5,7 +5,10 @@
 mod journey;
 
 use super::*;
-use crate::wire::tftp::Options;
+use crate::{
+    rules::transfer::{Event, Output},
+    wire::tftp::Options,
+};
 
 const NONE: Options = Options { blksize: None, timeout: None, tsize: None, windowsize: None };
 const LOCAL: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
@@ -26,24 +29,35 @@ fn ack(block: u16) -> Packet<'static> {
     Packet::Ack { block }
 }
 
-/// Sends all and says what it was, as text: `port oack`, `port data first-last`, `port error code text`.
+/// Sends all, as if at the beginning, and says what it was, as text: `port oack`, `port data first-last`, `port error code text`.
 fn leave(desk: &mut Desk) -> Vec<String> {
     let mut left = Vec::new();
-    while let Some(outgoing) = desk.front() {
-        assert_eq!(outgoing.local, LOCAL);
-        let port = outgoing.peer.port();
-        let (text, upto) = match outgoing.parcel {
-            Parcel::Packet(bytes) => match Packet::parse(bytes) {
-                Ok(Packet::Error { code, text }) => (format!("{port} error {code} {text}"), 0),
-                other => panic!("{other:?}"),
-            },
-            Parcel::Of(_, Output::OptionAck) => (format!("{port} oack"), 0),
-            Parcel::Of(_, Output::Blocks { first, last }) => (format!("{port} data {first}-{last}"), last),
-        };
+    loop {
+        let next = desk.round(1, ms(0)).next().map(|outgoing| spell(&outgoing));
+        let Some((text, upto)) = next else { return left };
         left.push(text);
-        desk.left(upto);
+        desk.left(upto, ms(0));
     }
-    left
+}
+
+fn first_of(parcel: &Parcel<'_>) -> u64 {
+    match parcel {
+        Parcel::Of(_, Output::Blocks { first, .. }) => *first,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn spell(outgoing: &Outgoing<'_>) -> (String, u64) {
+    assert_eq!(outgoing.local, LOCAL);
+    let port = outgoing.peer.port();
+    match outgoing.parcel {
+        Parcel::Packet(bytes) => match Packet::parse(bytes) {
+            Ok(Packet::Error { code, text }) => (format!("{port} error {code} {text}"), 0),
+            other => panic!("{other:?}"),
+        },
+        Parcel::Of(_, Output::OptionAck) => (format!("{port} oack"), 0),
+        Parcel::Of(_, Output::Blocks { first, last }) => (format!("{port} data {first}-{last}"), last),
+    }
 }
 
 /// What the story heard, as text.
@@ -204,7 +218,20 @@ fn an_ended_transfer_is_forgotten_in_time() {
         assert!(deadline <= ms(3005));
         desk.on_tick(deadline);
     }
-    assert!(desk.slots.is_empty() && desk.busy.is_empty() && desk.deadlines.is_empty());
+    assert!(desk.slots.is_empty() && desk.deadlines.is_empty() && !desk.has_turns());
+}
+
+#[test]
+fn a_transfer_that_ends_before_its_turn_is_forgotten_too() {
+    for waits_in_round in [false, true] {
+        let mut desk = Desk::new(Limits::default());
+        serve(&mut desk, peer(2, 1), NONE, 100, 0);
+        let _ = waits_in_round.then(|| desk.round(1, ms(0)).count());
+        desk.on_packet(peer(2, 1), LOCAL, Packet::Error { code: 0, text: String::new() }, ms(1)).unwrap();
+        assert_eq!(leave(&mut desk), [""; 0]);
+        desk.on_tick(ms(3001));
+        assert!(desk.slots.is_empty() && desk.deadline().is_none() && !desk.has_turns());
+    }
 }
 
 #[test]
@@ -216,7 +243,7 @@ fn netascii_is_translated_within_bounds() {
         let (client, packet) = text(port);
         let wanted = desk.on_packet(client, LOCAL, packet, ms(0)).unwrap().unwrap();
         desk.on_opened(&wanted, Ok(vec![b'\n'; size].into()), ms(0));
-        if let Some(Parcel::Of(transfer, _)) = desk.front().map(|outgoing| outgoing.parcel) {
+        if let Some(Parcel::Of(transfer, _)) = desk.round(1, ms(0)).next().map(|outgoing| outgoing.parcel) {
             assert_eq!(transfer.block(1).1, b"\r\n".repeat(100));
         }
         outcomes.extend(leave(&mut desk));
@@ -230,7 +257,10 @@ fn netascii_is_translated_within_bounds() {
         ]
     );
     desk.on_packet(peer(2, 2), LOCAL, ack(1), ms(1)).unwrap();
-    assert_eq!(desk.translated, 0);
+    let (client, packet) = text(4);
+    let wanted = desk.on_packet(client, LOCAL, packet, ms(2)).unwrap().unwrap();
+    desk.on_opened(&wanted, Ok("a".into()), ms(2));
+    assert_eq!(leave(&mut desk), ["4 data 1-1"], "the first copy is gone");
 }
 
 #[test]
@@ -252,9 +282,38 @@ fn a_closed_desk_ends_what_runs_and_takes_nothing_new() {
 #[test]
 fn a_flood_of_strangers_fills_no_memory() {
     let mut desk = Desk::new(Limits::default());
-    let heard = |desk: &mut Desk, port| desk.on_packet(peer(2, port), LOCAL, ack(1), ms(0));
-    assert!((1..=1024).all(|port| heard(&mut desk, port).is_ok()));
-    assert_eq!(heard(&mut desk, 1025), Err(Silence::Crowded));
+    let heard = |desk: &mut Desk, host, port| desk.on_packet(peer(host, port), LOCAL, ack(1), ms(0));
+    for host in 2..6 {
+        assert!((1..=256).all(|port| heard(&mut desk, host, port).is_ok()));
+        assert_eq!(heard(&mut desk, host, 257), Err(Silence::ErrorsSpent));
+    }
+    assert_eq!(heard(&mut desk, 6, 1), Err(Silence::Crowded));
+}
+
+#[test]
+fn a_flood_of_requests_from_one_address_is_soon_not_even_looked_at() {
+    let mut desk = Desk::new(Limits { per_peer: 1, errors_a_second: 3, ..Limits::default() });
+    serve(&mut desk, peer(2, 1), NONE, 100, 0);
+    let mut ask = |host, port, at| desk.on_packet(peer(host, port), LOCAL, read("../x", NONE), ms(at));
+    assert!((2..5).all(|port| ask(2, port, 1) == Ok(None)), "three are told why");
+    assert!((5..1000).all(|port| ask(2, port, 2) == Err(Silence::ErrorsSpent)));
+    assert_eq!(ask(3, 1, 2), Ok(None), "another address is answered");
+    assert_eq!(ask(2, 1000, 1000), Ok(None), "and this one too, a second later");
+    assert_eq!((leave(&mut desk).len(), notices(&mut desk).len(), desk.busy()), (6, 6, 1));
+}
+
+#[test]
+fn desks_of_one_server_share_its_limits() {
+    let limits = Limits { per_peer: 1, ..Limits::default() };
+    let rolls = Rolls::default();
+    let [mut one, mut other] = [(); 2].map(|()| Desk::sharing(limits.clone(), rolls.clone()));
+    serve(&mut one, peer(2, 1), NONE, 100, 0);
+    other.on_packet(peer(2, 2), LOCAL, read("a", NONE), ms(1)).unwrap();
+    assert_eq!(leave(&mut other), ["2 error 0 your address has 1 transfers at once, which is the limit; try again"]);
+    leave(&mut one);
+    one.on_packet(peer(2, 1), LOCAL, ack(1), ms(2)).unwrap();
+    serve(&mut other, peer(2, 2), NONE, 100, 3);
+    assert_eq!((one.busy(), other.busy()), (0, 1));
 }
 
 #[test]
@@ -268,9 +327,69 @@ fn waiting_transfers_take_turns() {
         desk.on_packet(peer(2, port), LOCAL, ack(0), ms(1)).unwrap();
     }
     let mut order = Vec::new();
-    while let Some(Outgoing { peer, parcel: Parcel::Of(_, Output::Blocks { first, .. }), .. }) = desk.front() {
-        order.push((peer.port(), first));
-        desk.left(first + 1);
+    loop {
+        let next = desk.round(8, ms(1)).next().map(|outgoing| (outgoing.peer.port(), first_of(&outgoing.parcel)));
+        let Some((port, first)) = next else { break };
+        order.push((port, first));
+        desk.left(first + 1, ms(1));
     }
     assert_eq!(order, [(1, 1), (2, 1), (1, 3), (2, 3)]);
+}
+
+/// More clients than the network takes at once: the first end first, and the last is heard of in time.
+#[test]
+fn in_a_storm_transfers_end_in_the_order_of_their_arrival() {
+    let mut desk = Desk::new(Limits { per_peer: 100, ..Limits::default() });
+    let clients: Vec<SocketAddrV4> = (0..1000).map(|number| peer((number / 100) as u8 + 2, number % 100 + 1)).collect();
+    let mut ended = Vec::new();
+    let mut longest = ms(0);
+    let mut asked: HashMap<SocketAddrV4, Moment> = HashMap::new();
+    for (at, client) in clients.iter().enumerate() {
+        serve(&mut desk, *client, NONE, 512 * 40, at as u64 / 10);
+        asked.insert(*client, ms(at as u64 / 10));
+    }
+    // Sixty-four packets a millisecond; each is acknowledged at once.
+    for at in 100.. {
+        let left: Vec<_> = desk.round(64, ms(at)).map(|outgoing| (outgoing.peer, spell(&outgoing).1)).collect();
+        left.iter().for_each(|(_, block)| desk.left(*block, ms(at)));
+        for (client, block) in left {
+            longest = longest.max(ms(at) - asked[&client]);
+            asked.insert(client, ms(at));
+            desk.on_packet(client, LOCAL, ack(block as u16), ms(at)).unwrap();
+        }
+        let done = |notice| if let Notice::Happened { peer, event: Event::Done { .. }, .. } = notice { Some(peer) } else { None };
+        ended.extend(std::iter::from_fn(|| desk.take_notice()).filter_map(done));
+        if desk.busy() == 0 {
+            break;
+        }
+    }
+    let place: HashMap<_, _> = ended.iter().enumerate().map(|(place, client)| (*client, place)).collect();
+    assert_eq!(place.len(), 1000);
+    let furthest = clients.iter().enumerate().map(|(at, client)| place[client].abs_diff(at)).max();
+    assert!(furthest < Some(2 * Turns::RANK), "{furthest:?} places from its own");
+    assert!(longest <= Turns::WAIT + ms(20), "somebody waited {longest:?} for a turn");
+}
+
+/// A client that loses much of a window is granted half of it the next time.
+#[test]
+fn windows_shrink_for_a_client_that_shows_gaps() {
+    let mut desk = Desk::new(Limits::default());
+    let client = peer(2, 5);
+    let asked = Options { windowsize: Some(8), ..NONE };
+    serve(&mut desk, client, asked, 512 * 20, 0);
+    leave(&mut desk);
+    let mut arrived = 0;
+    desk.on_packet(client, LOCAL, ack(0), ms(1)).unwrap();
+    while desk.busy() > 0 {
+        leave(&mut desk);
+        // Only four packets fit into its ring.
+        arrived += 4;
+        desk.on_packet(client, LOCAL, ack(arrived.min(21)), ms(u64::from(arrived))).unwrap();
+    }
+    serve(&mut desk, peer(2, 6), asked, 512 * 20, 100);
+    let granted = desk.round(1, ms(100)).next().map(|outgoing| match outgoing.parcel {
+        Parcel::Of(transfer, Output::OptionAck) => transfer.terms().granted.windowsize,
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(granted, Some(Some(4)));
 }

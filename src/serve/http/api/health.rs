@@ -30,10 +30,13 @@ pub(super) async fn healthz() -> Json<Health> {
     Json(OK)
 }
 
-/// The daemon can do its work: the store answers.
+/// The daemon can do its work: the store answers and takes writes. If not, the problem's `code` says what is wrong and `hint` what to do.
 #[utoipa::path(get, path = "/readyz", tag = "health", security(()), responses((status = 200, body = Health), (status = 503, body = Problem)))]
 pub(super) async fn readyz(State(admin): State<Admin>) -> Result<Json<Health>, Problem> {
     admin.house.store.settings().map_err(Failure::from)?;
+    if let Some(trouble) = admin.house.trouble() {
+        return Err(Failure::from(trouble).into());
+    }
     Ok(Json(OK))
 }
 
@@ -45,6 +48,7 @@ pub(super) async fn metrics(State(admin): State<Admin>) -> Response {
         admin.house.metrics.set_hosts(hosts.iter().map(AsRef::as_ref));
     }
     admin.house.metrics.store_did(admin.house.store.counts());
+    admin.house.metrics.set_store_trouble(admin.house.store.trouble().map(|fault| fault.word()));
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], admin.house.metrics.encode()).into_response()
 }

@@ -6,6 +6,7 @@
 
 mod access;
 mod apply;
+mod backup;
 mod builds;
 mod duty;
 mod explain;
@@ -102,6 +103,8 @@ fn described() -> (Router<Admin>, utoipa::openapi::OpenApi) {
         .routes(routes!(shelves::reload))
         .routes(routes!(shelves::artifacts))
         .routes(routes!(shelves::loaders))
+        .routes(routes!(backup::backup))
+        .routes(routes!(backup::verify))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))

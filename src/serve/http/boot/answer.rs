@@ -19,6 +19,17 @@ pub(super) const RETRY_SECS: &str = "5";
 /// Seconds that an iPXE waits at its screen.
 const RETRY_SCRIPT_SECS: u32 = 60;
 
+/// Marks the answer to whoever showed a token that opens nothing.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Forged;
+
+impl Forged {
+    /// Whether this is why there is no answer.
+    fn is(failure: &Failure) -> bool {
+        matches!(failure, Failure::Refusal(Refusal::Unknown { noun: "token", .. }))
+    }
+}
+
 /// The status of a story's end.
 pub(super) fn status(failure: &Failure) -> StatusCode {
     match failure {
@@ -59,13 +70,20 @@ pub(super) fn say(failure: &Failure) -> Response {
     if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_SECS));
     }
+    mark(response, failure)
+}
+
+fn mark(mut response: Response, failure: &Failure) -> Response {
+    if Forged::is(failure) {
+        response.extensions_mut().insert(Forged);
+    }
     response
 }
 
 /// The same for an iPXE that asked for a document of its own: it prints the reason, waits and asks `retry` again; it never falls
 /// through to a disk.
 pub(super) fn say_as_script(failure: &Failure, retry: &str) -> Response {
-    script(StatusCode::OK, fault_script(&failure.to_string(), retry, RETRY_SCRIPT_SECS))
+    mark(script(StatusCode::OK, fault_script(&failure.to_string(), retry, RETRY_SCRIPT_SECS)), failure)
 }
 
 /// An iPXE script.

@@ -1,11 +1,20 @@
 //! `GET /loader/{name}`, `GET /artifact/{name}/{version}/{path}` and `GET /live/{version}/{file}`: files, by `http::file`.
 //!
 //! What a body's end means is told to the story after the last byte went out, on a task of its own: a machine must not wait for our
-//! disk to take the next file. HEAD, Range and 304 tell nothing.
+//! disk to take the next file. HEAD, Range and 304 tell nothing. Large ones take a place in the waves until they end.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
+    Extension,
     extract::{Path, State},
-    http::{HeaderMap, Method, StatusCode},
+    http::{
+        HeaderMap, Method, StatusCode,
+        header::{CONNECTION, RETRY_AFTER},
+    },
     response::{IntoResponse, Response},
 };
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -22,6 +31,7 @@ use crate::{
     serve::http::{
         body::{Step, Witness},
         file::{Answer, Source, kind_of},
+        waves::{LARGE_BYTES, Ride, Waves},
     },
 };
 
@@ -59,6 +69,7 @@ pub(super) async fn artifact(
     Path((name, version, path)): Path<(String, String, String)>,
     method: Method,
     headers: HeaderMap,
+    Extension(waves): Extension<Arc<Waves>>,
     asker: Asker,
 ) -> Response {
     let artifact = match format!("{name}/{version}/{path}").parse::<ArtifactRef>() {
@@ -70,10 +81,15 @@ pub(super) async fn artifact(
         Err(failure) => return say(&failure),
     };
     let size = opened.size_bytes;
+    let ride = match ride(&waves, &asker, size) {
+        Ok(ride) => ride,
+        Err(wait) => return later(&boot, &asker, wait),
+    };
     let answer = Answer { source: Source::File(opened.file, size), etag: opened.etag, kind: kind_of(&artifact.path), immutable: true };
     let tell = fetch.map(|fetch| recorder(&boot, fetch));
     let house = boot.house.clone();
     let witness: Witness = Box::new(move |step| {
+        let _until_the_end = &ride;
         let ended = match step {
             Step::Moved(_) => None,
             Step::Whole => Some(("done", size)),
@@ -97,6 +113,7 @@ pub(super) async fn live(
     Path((version, name)): Path<(String, String)>,
     method: Method,
     headers: HeaderMap,
+    Extension(waves): Extension<Arc<Waves>>,
     asker: Asker,
 ) -> Response {
     let opened = match boot.house.live_file(&version, &name) {
@@ -104,10 +121,15 @@ pub(super) async fn live(
         Err(failure) => return say(&failure),
     };
     let size_bytes = opened.size_bytes;
+    let ride = match ride(&waves, &asker, size_bytes) {
+        Ok(ride) => ride,
+        Err(wait) => return later(&boot, &asker, wait),
+    };
     let answer = Answer { source: Source::File(opened.file, size_bytes), etag: opened.sha256, kind: kind_of(&name), immutable: true };
     let (house, tasks) = (boot.house.clone(), boot.tasks.clone());
     let fetch = asker.session().map(|session| LiveFetch { file: format!("live/{version}/{name}"), session, size_bytes });
     let witness: Witness = Box::new(move |step| {
+        let _until_the_end = &ride;
         let (outcome, end, sent_bytes) = match step {
             Step::Moved(_) => return,
             Step::Whole => ("done", FetchEnd::Whole, size_bytes),
@@ -123,6 +145,23 @@ pub(super) async fn live(
         });
     });
     answer.to(&method, &headers, asker.outlet, Some(witness))
+}
+
+/// A place in the waves for a large file, or when there will be one.
+fn ride(waves: &Arc<Waves>, asker: &Asker, size_bytes: u64) -> Result<Option<Ride>, Duration> {
+    match (size_bytes >= LARGE_BYTES && !asker.head_only, asker.ipxe) {
+        (false, _) => Ok(None),
+        (true, false) => Ok(Some(waves.enter_anyway(Instant::now()))),
+        (true, true) => waves.enter(Instant::now()).map(Some),
+    }
+}
+
+/// Says when to ask again, and closes the connection: whoever waits holds no place.
+fn later(boot: &Boot, asker: &Asker, wait: Duration) -> Response {
+    boot.house.metrics.connection_refused("boot", "transfers_full");
+    tracing::debug!(peer = %asker.peer, wait_secs = wait.as_secs(), "all places for large files are taken");
+    let text = format!("Many machines are being served; there will be a place in {} s.\n", wait.as_secs());
+    (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, wait.as_secs().to_string()), (CONNECTION, "close".to_owned())], text).into_response()
 }
 
 /// One task that records the course of one fetch, in order. It ends when the fetch does, or when nothing will come of it (HEAD, Range).

@@ -24,10 +24,10 @@ mod script;
 use std::sync::Arc;
 
 use axum::{
-    Router,
-    extract::Request,
+    Extension, Router,
+    extract::{Request, State},
     http::StatusCode,
-    middleware,
+    middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -35,7 +35,8 @@ use tokio_util::task::TaskTracker;
 
 pub use pass::pass;
 
-use super::counted::counted;
+use self::{answer::Forged, asker::Asker};
+use super::{counted::counted, waves::Waves};
 use crate::app::House;
 
 /// What every route needs: the stories, and where the work after an answer is joined.
@@ -50,6 +51,7 @@ pub struct Boot {
 /// The routes of the boot listener.
 pub fn routes(boot: Boot) -> Router {
     let counting = (boot.house.clone(), "boot");
+    let waves = Waves::new(boot.house.config.limits.http_transfers);
     Router::new()
         .route("/boot.ipxe", get(script::script))
         .route("/loader/{*name}", get(files::loader))
@@ -62,8 +64,23 @@ pub fn routes(boot: Boot) -> Router {
         .route("/cb/{pass}/{*report}", get(callback::callback).post(callback::callback))
         .route("/unattended/{kind}", get(document::unattended).post(callback::unattended))
         .fallback(nothing_here)
+        .layer(Extension(waves))
+        .layer(middleware::from_fn_with_state(boot.clone(), noticed))
         .layer(middleware::from_fn_with_state(counting, counted))
         .with_state(boot)
+}
+
+/// Tells the story of forged tokens, after the answer.
+async fn noticed(State(boot): State<Boot>, asker: Asker, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    if response.extensions().get::<Forged>().is_some() {
+        boot.tasks.clone().spawn(async move {
+            if let Err(failure) = boot.house.forged(asker.peer).await {
+                tracing::error!(peer = %asker.peer, %failure, "a forged token was not recorded");
+            }
+        });
+    }
+    response
 }
 
 async fn nothing_here(request: Request) -> Response {

@@ -6,68 +6,94 @@
 use std::{collections::BTreeSet, path::Path};
 
 use json_patch::Patch;
-use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
-use serde_json::Value;
+use rusqlite::{Connection, ErrorCode, params};
 
 use crate::{
     model::{Build, Host, HostId},
     store::{
-        StoreFault,
+        StoreFault, patch,
         sqlite::trouble::{fault, unreadable},
     },
 };
 
-/// One host that differs.
-pub(in crate::store::sqlite) struct Change<'v> {
-    /// Which.
-    pub id: HostId,
-    /// As it was, if it was.
-    pub before: Option<&'v Host>,
-    /// As it will be, with its new version; `None` when it goes.
-    pub after: Option<Host>,
-    /// From the row to the row.
-    pub patch: Patch,
-    json: Value,
+/// A name, MAC or UUID: its kind and itself.
+type Key = (&'static str, String);
+
+/// What the rows of one host become.
+pub(in crate::store::sqlite) struct Rows {
+    id: HostId,
+    is_new: bool,
+    version: u64,
+    /// The document; `None` when the host goes.
+    json: Option<String>,
+    /// Keys it no longer has.
+    dropped: Vec<Key>,
+    /// Keys it did not have before.
+    taken: Vec<Key>,
+    builds: Vec<BuildRow>,
 }
 
-impl<'v> Change<'v> {
-    /// Compares with the row and not with memory, so that the journal folds to the row also after a release that writes a host
-    /// differently (a new field, say).
-    pub fn of(conn: &Connection, path: &Path, id: HostId, before: Option<&'v Host>, after: Option<Host>) -> Result<Self, StoreFault> {
-        let old = match before {
-            Some(_) => row(conn, path, id)?,
-            None => Value::Null,
-        };
-        let json = serde_json::to_value(&after).map_err(|error| StoreFault::Broke { detail: error.to_string() })?;
-        Ok(Self { id, before, after, patch: json_patch::diff(&old, &json), json })
-    }
+struct BuildRow {
+    build: Build,
+    json: String,
+}
 
-    /// The fields that the patch touches.
-    pub fn fields(&self) -> Vec<String> {
-        let first = |path: &json_patch::jsonptr::Pointer| path.tokens().next().map(|token| token.decoded().into_owned());
-        self.patch.iter().filter_map(|operation| first(operation.path())).collect::<BTreeSet<_>>().into_iter().collect()
-    }
+/// What makes the rows of `before` those of `after`, and the patch between the documents. It is made from the row and not from memory, so that
+/// the journal folds to the row also after a release that writes a host differently (a new field, say).
+pub(in crate::store::sqlite) fn compare(
+    conn: &Connection,
+    path: &Path,
+    id: HostId,
+    before: Option<&Host>,
+    after: Option<&Host>,
+) -> Result<(Rows, Patch), StoreFault> {
+    let json = after.map(document).transpose()?;
+    let (is_new, found) = match before {
+        Some(_) => with_row(conn, path, id, |row| (row.is_none(), patch::between(row, json.as_deref())))?,
+        None => (true, patch::between(None, json.as_deref())),
+    };
+    let patch = found.map_err(|error| unreadable(path, &format!("host {id}"), error))?;
+    let (dropped, taken) = moved_keys(before, after);
+    let builds = moved_builds(before, after).into_iter().map(|build| Ok(BuildRow { json: document(build)?, build: build.clone() }));
+    let builds = builds.collect::<Result<_, StoreFault>>()?;
+    let version = after.map_or(0, |host| host.version);
+    Ok((Rows { id, is_new, version, json, dropped, taken, builds }, patch))
+}
 
-    /// The row, and the keys that the host no longer has.
-    pub fn save_row(&self, conn: &Connection) -> rusqlite::Result<()> {
+fn document(of: &impl serde::Serialize) -> Result<String, StoreFault> {
+    serde_json::to_string(of).map_err(|error| StoreFault::Broke { detail: error.to_string() })
+}
+
+/// The fields that a patch of a host touches.
+pub(in crate::store::sqlite) fn fields(patch: &Patch) -> Vec<String> {
+    let first = |path: &json_patch::jsonptr::Pointer| path.tokens().next().map(|token| token.decoded().into_owned());
+    patch.iter().filter_map(|operation| first(operation.path())).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+impl Rows {
+    /// The document, the build, and the keys that the host no longer has.
+    pub fn save(&self, conn: &Connection) -> rusqlite::Result<()> {
         let id = self.id.0.as_bytes().as_slice();
-        let Some(after) = &self.after else {
-            return conn.prepare_cached("DELETE FROM hosts WHERE id = ?1")?.execute([id]).map(drop);
+        match &self.json {
+            None => conn.prepare_cached("DELETE FROM hosts WHERE id = ?1")?.execute([id])?,
+            Some(json) if self.is_new => {
+                let mut insert = conn.prepare_cached("INSERT INTO hosts (id, version, json) VALUES (?1, ?2, ?3)")?;
+                insert.execute(params![id, self.version.cast_signed(), json])?
+            }
+            Some(json) => {
+                let mut update = conn.prepare_cached("UPDATE hosts SET version = ?2, json = ?3 WHERE id = ?1")?;
+                update.execute(params![id, self.version.cast_signed(), json])?
+            }
         };
-        let mut upsert = conn.prepare_cached(
-            "INSERT INTO hosts (id, version, json) VALUES (?1, ?2, ?3)
-             ON CONFLICT (id) DO UPDATE SET version = excluded.version, json = excluded.json",
-        )?;
-        upsert.execute(params![id, after.version.cast_signed(), self.json.to_string()])?;
-        for (kind, value) in keys(self.before).difference(&keys(self.after.as_ref())) {
+        for (kind, value) in self.dropped.iter().filter(|_| self.json.is_some()) {
             conn.prepare_cached("DELETE FROM keys WHERE kind = ?1 AND value = ?2")?.execute([*kind, value])?;
         }
-        Ok(())
+        self.builds.iter().try_for_each(|row| row.save(conn, self.id))
     }
 
     /// The keys that the host did not have before; to be called when every row of the change is saved, so that hosts can swap.
     pub fn save_keys(&self, conn: &Connection, path: &Path) -> Result<(), StoreFault> {
-        for (kind, value) in keys(self.after.as_ref()).difference(&keys(self.before)) {
+        for (kind, value) in &self.taken {
             let insert = || {
                 let mut insert = conn.prepare_cached("INSERT INTO keys (kind, value, host) VALUES (?1, ?2, ?3)")?;
                 insert.execute(params![kind, value, self.id.0.as_bytes().as_slice()])
@@ -79,26 +105,43 @@ impl<'v> Change<'v> {
         }
         Ok(())
     }
+}
 
-    /// The build, if it differs.
-    pub fn save_build(&self, conn: &Connection, path: &Path) -> Result<(), StoreFault> {
-        let new = self.after.as_ref().and_then(|host| host.build.as_ref());
-        let Some(build) = new.filter(|&build| self.before.and_then(|host| host.build.as_ref()) != Some(build)) else { return Ok(()) };
-        let json = serde_json::to_string(build).map_err(|error| StoreFault::Broke { detail: error.to_string() })?;
-        let upsert = || {
-            let mut upsert = conn.prepare_cached(
-                "INSERT INTO builds (id, host, token_hash, opened_at, json) VALUES (?1, ?2, ?3, ?4, ?5)
-                 ON CONFLICT (id) DO UPDATE SET token_hash = excluded.token_hash, json = excluded.json",
-            )?;
-            let (id, host) = (build.id.0.as_bytes().as_slice(), self.id.0.as_bytes().as_slice());
-            upsert.execute(params![id, host, build.token_hash.0, build.opened_at.as_microsecond(), json])
-        };
-        upsert().map(drop).map_err(|error| fault(path, &error))
+impl BuildRow {
+    fn save(&self, conn: &Connection, host: HostId) -> rusqlite::Result<()> {
+        let mut upsert = conn.prepare_cached(
+            "INSERT INTO builds (id, host, token_hash, opened_at, json) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (id) DO UPDATE SET token_hash = excluded.token_hash, json = excluded.json",
+        )?;
+        let (id, host) = (self.build.id.0.as_bytes().as_slice(), host.0.as_bytes().as_slice());
+        upsert.execute(params![id, host, self.build.token_hash.0, self.build.opened_at.as_microsecond(), self.json]).map(drop)
     }
 }
 
-/// What must be unique: kind and value.
-fn keys(host: Option<&Host>) -> BTreeSet<(&'static str, String)> {
+/// Builds whose rows are to be written: one that opens, one that is over, and one that its host lets go. What happens to a build while it is open
+/// stands in its host's document, and readers look there (`NEWEST`); to write all of it twice with every step would be the larger half of a
+/// storm's pages.
+fn moved_builds<'h>(before: Option<&'h Host>, after: Option<&'h Host>) -> Vec<&'h Build> {
+    let (was, is) = (before.and_then(|host| host.build.as_ref()), after.and_then(|host| host.build.as_ref()));
+    let same = was.map(|build| build.id) == is.map(|build| build.id);
+    let let_go = was.filter(|build| !same && build.is_open());
+    let moved = is.filter(|build| was != is && !(same && build.is_open()));
+    let_go.into_iter().chain(moved).collect()
+}
+
+/// Keys that went and keys that came; none in nearly every change.
+fn moved_keys(before: Option<&Host>, after: Option<&Host>) -> (Vec<Key>, Vec<Key>) {
+    if let (Some(before), Some(after)) = (before, after)
+        && (&before.name, &before.macs, &before.uuid) == (&after.name, &after.macs, &after.uuid)
+    {
+        return (Vec::new(), Vec::new());
+    }
+    let (before, after) = (keys(before), keys(after));
+    (before.difference(&after).cloned().collect(), after.difference(&before).cloned().collect())
+}
+
+/// What must be unique.
+fn keys(host: Option<&Host>) -> BTreeSet<Key> {
     let Some(host) = host else { return BTreeSet::new() };
     let macs = host.macs.iter().map(|mac| ("mac", mac.to_string()));
     let uuid = host.uuid.iter().map(|uuid| ("uuid", uuid.to_string()));
@@ -111,11 +154,15 @@ fn owner(conn: &Connection, kind: &str, value: &str) -> Option<HostId> {
     uuid::Uuid::from_slice(&id).ok().map(HostId)
 }
 
-/// The document as it stands.
-fn row(conn: &Connection, path: &Path, id: HostId) -> Result<Value, StoreFault> {
-    let read = || conn.prepare_cached("SELECT json FROM hosts WHERE id = ?1")?.query_row([id.0.as_bytes().as_slice()], |row| row.get(0)).optional();
-    let json: Option<String> = read().map_err(|error| fault(path, &error))?;
-    json.map_or(Ok(Value::Null), |json| serde_json::from_str(&json).map_err(|error| unreadable(path, &format!("host {id}"), error)))
+/// Looks at the document as it stands, without copying it.
+fn with_row<T>(conn: &Connection, path: &Path, id: HostId, look: impl FnOnce(Option<&str>) -> T) -> Result<T, StoreFault> {
+    let read = || {
+        let mut query = conn.prepare_cached("SELECT json FROM hosts WHERE id = ?1")?;
+        let mut rows = query.query([id.0.as_bytes().as_slice()])?;
+        let text = rows.next()?.map(|row| row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)).transpose()?;
+        Ok(look(text))
+    };
+    read().map_err(|error: rusqlite::Error| fault(path, &error))
 }
 
 /// Builds by one condition.
@@ -132,18 +179,23 @@ fn builds_where(conn: &Connection, path: &Path, sql: &str, key: &dyn rusqlite::T
     rows.into_iter().map(parse).collect()
 }
 
+/// A build's host and its document, which is in its host's as long as it is that one's newest.
+const NEWEST: &str =
+    "SELECT builds.host, CASE WHEN hosts.json ->> '$.build.id' = builds.json ->> '$.id' THEN hosts.json -> '$.build' ELSE builds.json END
+                      FROM builds LEFT JOIN hosts ON hosts.id = builds.host WHERE";
+
 /// The builds of a host, newest first.
 pub(in crate::store::sqlite) fn builds(conn: &Connection, path: &Path, host: HostId) -> Result<Vec<Build>, StoreFault> {
-    let sql = "SELECT host, json FROM builds WHERE host = ?1 ORDER BY opened_at DESC, id DESC";
-    Ok(builds_where(conn, path, sql, &host.0.as_bytes().as_slice())?.into_iter().map(|(_, build)| build).collect())
+    let sql = format!("{NEWEST} builds.host = ?1 ORDER BY opened_at DESC, builds.id DESC");
+    Ok(builds_where(conn, path, &sql, &host.0.as_bytes().as_slice())?.into_iter().map(|(_, build)| build).collect())
 }
 
 /// A build and its host.
 pub(in crate::store::sqlite) fn build(conn: &Connection, path: &Path, id: crate::model::BuildId) -> Result<Option<(HostId, Build)>, StoreFault> {
-    Ok(builds_where(conn, path, "SELECT host, json FROM builds WHERE id = ?1", &id.0.as_bytes().as_slice())?.pop())
+    Ok(builds_where(conn, path, &format!("{NEWEST} builds.id = ?1"), &id.0.as_bytes().as_slice())?.pop())
 }
 
 /// The build of a token and its host.
 pub(in crate::store::sqlite) fn build_by_token(conn: &Connection, path: &Path, hash: &str) -> Result<Option<(HostId, Build)>, StoreFault> {
-    Ok(builds_where(conn, path, "SELECT host, json FROM builds WHERE token_hash = ?1", &hash)?.pop())
+    Ok(builds_where(conn, path, &format!("{NEWEST} token_hash = ?1"), &hash)?.pop())
 }

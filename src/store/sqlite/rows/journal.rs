@@ -43,10 +43,14 @@ pub(in crate::store::sqlite) fn page(conn: &Connection, path: &Path, filter: &Jo
         }
     };
     require("host = ?", filter.host.map(|id| Box::new(id.0.as_bytes().to_vec()) as _));
-    require("build = ?", filter.build.map(|id| Box::new(id.0.as_bytes().to_vec()) as _));
+    // Entries of a build are entries of its host, and only those are in an index.
+    let build = filter.build.map(|id| id.0.as_bytes().to_vec());
+    require("host = (SELECT host FROM builds WHERE id = ?)", build.clone().map(|id| Box::new(id) as _));
+    require("build = ?", build.map(|id| Box::new(id) as _));
     require("kind = ?", filter.kind.clone().map(|kind| Box::new(kind) as _));
-    require("at >= ?", filter.since.map(|at| Box::new(at.as_microsecond()) as _));
-    require("at < ?", filter.until.map(|at| Box::new(at.as_microsecond()) as _));
+    // One index serves both pruning and this: by time within what has a patch and within what has none.
+    require("patched IN (0, 1) AND at >= ?", filter.since.map(|at| Box::new(at.as_microsecond()) as _));
+    require("patched IN (0, 1) AND at < ?", filter.until.map(|at| Box::new(at.as_microsecond()) as _));
     let beyond = if filter.newest_first { "seq < ?" } else { "seq > ?" };
     require(beyond, filter.after_seq.map(|seq| Box::new(i64::try_from(seq).unwrap_or(i64::MAX)) as _));
     sql.push_str(if filter.newest_first { " ORDER BY seq DESC" } else { " ORDER BY seq" });

@@ -160,6 +160,23 @@ async fn builds_are_remembered_newest_first_and_by_token() {
 }
 
 #[tokio::test]
+async fn a_build_is_read_as_it_stands_while_it_is_open_and_as_it_was_left() {
+    let store = Sqlite::scratch().unwrap();
+    let mut one = host(1);
+    let saying = |n, log: &str| Some(Build { log: log.into(), ..build(n) });
+    for (n, log) in [(1, ""), (1, "a step"), (2, ""), (2, "another"), (2, "and another")] {
+        one.build = saying(n, log);
+        put(&store, saving(vec![one.clone()])).await.unwrap();
+    }
+    let logs = async || store.builds(one.id).await.unwrap().into_iter().map(|build| build.log).collect::<Vec<_>>();
+    assert_eq!(logs().await, ["and another", "a step"]);
+    assert_eq!(store.build_by_token(&build(2).token_hash).await.unwrap().unwrap().1.log, "and another");
+    let gone = Writes { deleted: vec![one.id], facts: vec![fact(Some(one.id), What::Deleted)], ..Writes::default() };
+    put(&store, gone).await.unwrap();
+    assert_eq!(logs().await, ["and another", "a step"], "builds outlive their host");
+}
+
+#[tokio::test]
 async fn only_the_newest_runs_token_finds_its_host_and_an_ended_run_keeps_its_own() {
     let store = Sqlite::scratch().unwrap();
     let mut one = host(1);
@@ -234,7 +251,8 @@ async fn the_journal_is_read_by_filter_and_page() {
     facts[4].what = What::SessionOpened;
     facts[5].host = Some(host(2).id);
     facts[6].build = Some(build_id(1));
-    put(&store, Writes { facts, ..Writes::default() }).await.unwrap();
+    let built = Host { build: Some(build(1)), ..host(1) };
+    put(&store, Writes { hosts: vec![built], facts, ..Writes::default() }).await.unwrap();
     let store = &store;
     let check = async |filter: JournalFilter, want: &[u64]| {
         let seqs: Vec<_> = store.journal(filter.clone()).await.unwrap().iter().map(|entry| entry.seq).collect();

@@ -101,6 +101,23 @@ async fn of_a_batch_only_the_change_that_fails_is_lost() {
 }
 
 #[tokio::test]
+async fn a_batch_that_is_begun_anew_loses_nothing_before_and_after_what_fails() {
+    let store = Arc::new(Sqlite::scratch().unwrap());
+    let thief = |n: u16| Host { macs: host(1).macs, ..host(n) };
+    let mut later = host(1);
+    later.attempt = 7;
+    let writes = [host(1), thief(2), host(3), thief(4), later.clone(), host(5)].map(|host| saving(vec![host])).into_iter().collect();
+    let results = together(&store, writes).await;
+    assert_eq!(results.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true, false, true, true]);
+    assert_eq!(store.host(later.id).unwrap().unwrap().attempt, 7);
+    let mut names: Vec<_> = store.hosts().unwrap().iter().map(|host| host.name.to_string()).collect();
+    names.sort();
+    assert_eq!(names, ["n1", "n3", "n5"]);
+    assert_eq!(store.journal(JournalFilter::default()).await.unwrap().len(), 4);
+    assert_eq!(store.verify().await.unwrap(), []);
+}
+
+#[tokio::test]
 async fn a_change_that_panics_costs_nobody_else_anything() {
     let store = Sqlite::scratch().unwrap();
     let (panics, goes_on) = tokio::join!(store.write(Box::new(|_| panic!("a story fell over"))), put(&store, saving(vec![host(1)])));

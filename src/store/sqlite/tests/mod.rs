@@ -2,11 +2,13 @@
 //!
 //! Every test that can runs on [`Sqlite`] alone; a second implementation of the trait would take the same tests.
 
+mod backups;
 mod contract;
 mod durable;
 mod folding;
 mod grouping;
 mod opening;
+mod trouble;
 
 use std::sync::Arc;
 

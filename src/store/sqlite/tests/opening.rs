@@ -67,7 +67,7 @@ async fn a_row_that_does_not_read_is_named() {
     let file = folder.path().join("bootwright.db");
     with_hosts(&file, 1).await;
     Connection::open(&file).unwrap().execute("UPDATE hosts SET json = '{\"name\": 7}'", []).unwrap();
-    check_message(&refused(&file), "store_corrupt", "{\"name\": 7} does not read");
+    check_message(&refused(&file), "store_unreadable", "{\"name\": 7} does not read");
 }
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn a_newer_schema_is_left_alone() {
     let file = folder.path().join("bootwright.db");
     with_hosts(&file, 1).await;
     Connection::open(&file).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    check_message(&refused(&file), "store_newer", "schema 99, this one knows 2");
+    check_message(&refused(&file), "store_newer", "schema 99, this one knows 3");
 }
 
 #[tokio::test]

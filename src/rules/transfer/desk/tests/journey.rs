@@ -137,6 +137,21 @@ impl Client {
     }
 }
 
+/// A parcel as packets, and its last block.
+fn packets(parcel: &Parcel<'_>) -> (Vec<Vec<u8>>, u64) {
+    match parcel {
+        Parcel::Packet(bytes) => (vec![bytes.to_vec()], 0),
+        Parcel::Of(transfer, Output::OptionAck) => (vec![Packet::OptionAck(transfer.terms().granted).to_bytes()], 0),
+        Parcel::Of(transfer, Output::Blocks { first, last }) => {
+            let packet = |number| {
+                let (block, bytes) = transfer.block(number);
+                Packet::Data { block, bytes }.to_bytes()
+            };
+            ((*first..=*last).map(packet).collect(), *last)
+        }
+    }
+}
+
 /// What came of it.
 struct Outcome {
     intact: bool,
@@ -172,19 +187,10 @@ impl Lab {
     }
 
     fn send_all(&mut self) {
-        while let Some(outgoing) = self.desk.front() {
-            let (packets, upto) = match outgoing.parcel {
-                Parcel::Packet(bytes) => (vec![bytes.to_vec()], 0),
-                Parcel::Of(transfer, Output::OptionAck) => (vec![Packet::OptionAck(transfer.terms().granted).to_bytes()], 0),
-                Parcel::Of(transfer, Output::Blocks { first, last }) => {
-                    let packet = |number| {
-                        let (block, bytes) = transfer.block(number);
-                        Packet::Data { block, bytes }.to_bytes()
-                    };
-                    ((first..=last).map(packet).collect(), last)
-                }
-            };
-            self.desk.left(upto);
+        loop {
+            let next = self.desk.round(1, self.now).next().map(|outgoing| packets(&outgoing.parcel));
+            let Some((packets, upto)) = next else { return };
+            self.desk.left(upto, self.now);
             self.data_packets += packets.len();
             for packet in packets {
                 self.carry(&packet, false);

@@ -1,0 +1,123 @@
+//! Interfaces come and go under a daemon that stays: a link that is made anew, a VLAN that comes late, an address that is not there yet.
+//!
+//! ```text
+//! interface there ─ bind ─▶ served ─ it is another one now (its index changed), or gone ─▶ end this part ─▶ look every second ─▶ bind again
+//! ```
+//! Down and up again needs nothing: sockets live through it, and addresses are read again every few seconds. A port that somebody else has
+//! is no reason to wait: at the start it is said and the daemon ends, because two DHCP servers on one link are worse than none.
+
+use std::{io, sync::Arc, time::Duration};
+
+use nix::net::if_::if_nametoindex;
+use tokio_util::sync::CancellationToken;
+
+use super::{dhcp, tftp};
+use crate::{
+    app::{House, offer::Desk},
+    model::What,
+};
+
+/// How often a link is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// DHCP on one interface.
+pub struct Link {
+    name: String,
+    settings: dhcp::Settings,
+    /// The kernel's number of it when it was bound; `None`: it is waited for.
+    bound: Option<(u32, dhcp::Server)>,
+}
+
+impl Link {
+    /// Binds it, or finds that it has to be waited for.
+    pub fn open(name: &str, settings: &dhcp::Settings) -> Result<Self, dhcp::CannotListen> {
+        let settings = dhcp::Settings { interfaces: vec![name.to_owned()], ..settings.clone() };
+        let bound = match bind(name, &settings) {
+            Ok(bound) => Some(bound),
+            Err(dhcp::CannotListen::Interface { .. }) => None,
+            Err(fault) => return Err(fault),
+        };
+        Ok(Self { name: name.to_owned(), settings, bound })
+    }
+
+    /// Serves it whenever it is there, until `stop`.
+    pub async fn run(self, house: Arc<House>, desk: Arc<Desk>, stop: CancellationToken) {
+        let Self { name, settings, mut bound } = self;
+        let mut missed = false;
+        while !stop.is_cancelled() {
+            match bound.take() {
+                Some((index, server)) => {
+                    if std::mem::take(&mut missed) {
+                        house.metrics.interface_missing(false);
+                        tell(&house, "interface_back", format!("the interface {name} is there: DHCP is served on it")).await;
+                    }
+                    serve(&name, index, server, desk.clone(), &stop).await;
+                }
+                None if !missed => {
+                    missed = true;
+                    house.metrics.interface_missing(true);
+                    let text = format!(
+                        "the interface {name} (dhcp.interfaces) is not there: no DHCP on it until it comes; `ip link` lists what there is. \
+                         If the name is wrong, correct the settings and restart"
+                    );
+                    tell(&house, "interface_missing", text).await;
+                }
+                None => {
+                    stop.run_until_cancelled(tokio::time::sleep(LOOK)).await;
+                    bound = bind(&name, &settings).inspect_err(|why| tracing::debug!(interface = name, %why, "still waiting for it")).ok();
+                }
+            }
+        }
+    }
+}
+
+fn bind(name: &str, settings: &dhcp::Settings) -> Result<(u32, dhcp::Server), dhcp::CannotListen> {
+    let index = index_of(name).map_err(|source| dhcp::CannotListen::Interface { interface: name.to_owned(), source })?;
+    Ok((index, dhcp::Server::bind(settings)?))
+}
+
+fn index_of(name: &str) -> io::Result<u32> {
+    Ok(if_nametoindex(name)?)
+}
+
+/// Serves until `stop`, or until the name belongs to another interface or to none.
+async fn serve(name: &str, index: u32, server: dhcp::Server, desk: Arc<Desk>, stop: &CancellationToken) {
+    let mine = stop.child_token();
+    let run = server.run(desk, mine.clone());
+    tokio::pin!(run);
+    tokio::select! {
+        () = &mut run => return,
+        () = lost(name, index) => {}
+    }
+    mine.cancel();
+    run.await;
+}
+
+async fn lost(name: &str, index: u32) {
+    while index_of(name).is_ok_and(|now| now == index) {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+async fn tell(house: &House, word: &str, text: String) {
+    tracing::warn!("{text}");
+    if let Err(failure) = house.warn(What::Warning { word: word.to_owned() }, text).await {
+        tracing::warn!(%failure, "that was not journalled");
+    }
+}
+
+/// TFTP at an address that no interface has yet: tried until it can be had.
+pub async fn tftp_late(settings: tftp::Settings, house: Arc<House>, stop: CancellationToken) {
+    loop {
+        if stop.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_none() {
+            return;
+        }
+        match tftp::Server::bind(settings.clone()) {
+            Ok(server) => {
+                tracing::info!(listen = %settings.listen, "the address is there: TFTP is served");
+                return tftp::serve(server, house, stop).await;
+            }
+            Err(why) => tracing::debug!(%why, "still waiting for it"),
+        }
+    }
+}
