@@ -14,6 +14,9 @@ pub const DEFAULT: &str = "host-{mac}";
 /// The words that a pattern may have.
 pub const WORDS: [&str; 4] = ["mac", "serial", "uuid", "number"];
 
+/// The longest label of a name (RFC 1035 2.3.4).
+const LABEL: usize = 63;
+
 /// The longest text of a pattern.
 const MOST: usize = 120;
 
@@ -77,10 +80,11 @@ pub fn check(pattern: &str) -> Result<(), NotAPattern> {
 pub fn name(pattern: Option<&str>, stranger: &Stranger<'_>, taken: &dyn Fn(&str) -> bool) -> HostName {
     let pattern = pattern.filter(|pattern| check(pattern).is_ok()).unwrap_or(DEFAULT);
     let pieces = pieces(pattern).unwrap_or_default();
-    let counts = pieces.contains(&Piece::Number);
     let mut number = 1u64;
     loop {
         let wanted = fill(&pieces, stranger, number);
+        // A number behind a long serial number may be what was cut off: such a name would be the same for ever.
+        let counts = pieces.contains(&Piece::Number) && !is_cut(&pieces, stranger, number);
         let wanted = if counts || number == 1 { wanted } else { numbered(&wanted, number) };
         match wanted.parse::<HostName>() {
             Ok(name) if !taken(name.as_ref()) => return name,
@@ -123,6 +127,16 @@ fn pieces(pattern: &str) -> Result<Vec<Piece<'_>>, NotAPattern> {
 }
 
 fn fill(pieces: &[Piece<'_>], stranger: &Stranger<'_>, number: u64) -> String {
+    whole(pieces, stranger, number).split('.').map(label).collect::<Vec<_>>().join(".")
+}
+
+/// Whether a label is longer than it may be.
+fn is_cut(pieces: &[Piece<'_>], stranger: &Stranger<'_>, number: u64) -> bool {
+    whole(pieces, stranger, number).split('.').any(|label| label.len() > LABEL)
+}
+
+/// The pattern with its words, whatever that comes to.
+fn whole(pieces: &[Piece<'_>], stranger: &Stranger<'_>, number: u64) -> String {
     let mac = || stranger.mac.to_string().replace(':', "");
     let serial = || stranger.serial.map(str::trim).filter(|serial| identity::is_serial(serial)).map(word).filter(|serial| !serial.is_empty());
     let uuid = || stranger.uuid.filter(|uuid| identity::is_own_board(*uuid)).map(|uuid| uuid.to_string());
@@ -134,7 +148,7 @@ fn fill(pieces: &[Piece<'_>], stranger: &Stranger<'_>, number: u64) -> String {
         Piece::Number => number.to_string(),
     };
     let text: String = pieces.iter().map(piece).collect();
-    text.to_ascii_lowercase().split('.').map(label).collect::<Vec<_>>().join(".")
+    text.to_ascii_lowercase()
 }
 
 /// What a machine says, as a part of one label: other characters become one hyphen.
@@ -144,14 +158,14 @@ fn word(text: &str) -> String {
 }
 
 fn label(text: &str) -> &str {
-    text.get(..63).unwrap_or(text).trim_matches('-')
+    text.get(..LABEL).unwrap_or(text).trim_matches('-')
 }
 
 /// The same name with a number in its first label.
 fn numbered(name: &str, number: u64) -> String {
     let (first, rest) = name.split_once('.').map_or((name, None), |(first, rest)| (first, Some(rest)));
     let suffix = format!("-{number}");
-    let first = first.get(..63 - suffix.len()).unwrap_or(first).trim_end_matches('-');
+    let first = first.get(..LABEL - suffix.len()).unwrap_or(first).trim_end_matches('-');
     rest.map_or_else(|| format!("{first}{suffix}"), |rest| format!("{first}{suffix}.{rest}"))
 }
 
@@ -197,6 +211,8 @@ mod tests {
         check_name(Some("{serial}.x"), Some("abc"), &["abc.x"], "abc-2.x");
         let long = "a".repeat(90);
         check_name(Some("{serial}"), Some(&long), &[&"a".repeat(63)], &format!("{}-2", "a".repeat(61)));
+        check_name(Some("{serial}-{number}"), Some(&long), &[&"a".repeat(63)], &format!("{}-2", "a".repeat(61)));
+        check_name(Some("{serial}-{number}.x"), Some(&"a".repeat(61)), &[&format!("{}-1.x", "a".repeat(61))], &format!("{}-2.x", "a".repeat(61)));
     }
 
     #[test]

@@ -111,8 +111,8 @@ impl Hall {
         // Every parcel is a packet of those that wait, or all that a transfer has to send before it hears something.
         let bound = 1100 + self.limits.in_total;
         for sent in 0..most {
-            let mut round = self.desk.round(1, self.now);
-            let Some(outgoing) = round.next() else { return };
+            let now = self.now;
+            let Some(outgoing) = self.desk.round(1, now).next() else { return };
             assert!(sent < bound, "there is always more to send");
             assert_eq!(outgoing.local, LOCAL);
             let last = match outgoing.parcel {
@@ -130,8 +130,7 @@ impl Hall {
                     last
                 }
             };
-            drop(round);
-            self.desk.left(last, self.now);
+            self.desk.left(last, now);
         }
     }
 
