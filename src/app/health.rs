@@ -32,8 +32,8 @@ impl House {
     }
 
     async fn look_at_store(&self) -> Told<()> {
-        // What a probe ends by its own write was there all the same.
-        let seen = self.store.trouble().map(|fault| (fault, self.now()));
+        // What ended between two looks, or by the probe's own write, was there all the same.
+        let seen = self.store.trouble_since().map(|fault| (fault, self.now()));
         let found = match self.store.probe().await {
             Ok(()) => None,
             Err(fault) => Some(self.store.trouble().unwrap_or(fault)),

@@ -88,6 +88,9 @@ impl Store for BrokenStore {
     fn trouble(&self) -> Option<StoreFault> {
         broken::<()>().err()
     }
+    fn trouble_since(&self) -> Option<StoreFault> {
+        broken::<()>().err()
+    }
     async fn probe(&self) -> Result<(), StoreFault> {
         broken()
     }

@@ -152,6 +152,8 @@ pub trait Store: Send + Sync {
 
     /// What keeps the store from its work at the moment, if anything; damage stays, everything else ends with the next good write.
     fn trouble(&self) -> Option<StoreFault>;
+    /// The newest trouble since this was asked last, also one that is over.
+    fn trouble_since(&self) -> Option<StoreFault>;
     /// Looks whether the files are still there, and tries a small write if there was trouble: so it is noticed without a machine that asks.
     async fn probe(&self) -> Result<(), StoreFault>;
     /// Searches the whole file for damage, gently; damage that is found ends every other verb with that fault. To be called once, after the start.

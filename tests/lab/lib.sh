@@ -57,7 +57,8 @@ stop_pid() {
     local pid=$1
     kill -0 "$pid" 2>/dev/null || return 0
     kill "$pid" 2>/dev/null || true
-    for _ in {1..30}; do kill -0 "$pid" 2>/dev/null || return 0; sleep 0.1; done
+    # the daemon gives what is under way ten seconds to finish
+    for _ in {1..150}; do kill -0 "$pid" 2>/dev/null || return 0; sleep 0.1; done
     kill -9 "$pid" 2>/dev/null || true
 }
 

@@ -255,6 +255,10 @@ impl Store for Sqlite {
         self.shared.watch.trouble()
     }
 
+    fn trouble_since(&self) -> Option<StoreFault> {
+        self.shared.watch.trouble_since()
+    }
+
     async fn probe(&self) -> Result<(), StoreFault> {
         if self.shared.watch.still_there().is_ok() && self.trouble().is_none() {
             return Ok(());

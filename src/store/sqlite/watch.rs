@@ -30,6 +30,7 @@ pub(super) struct Watch {
     log: OnceLock<Identity>,
     damage: OnceLock<StoreFault>,
     trouble: Mutex<Option<StoreFault>>,
+    newest: Mutex<Option<StoreFault>>,
     /// The log's name is gone and what it held is in the database.
     saved: AtomicBool,
 }
@@ -41,7 +42,14 @@ impl Watch {
             Place::File(path) => Some((path.clone(), identity(path).map_err(|error| file_fault(path, &error))?)),
             Place::Memory(_) => None,
         };
-        Ok(Self { database, log: OnceLock::new(), damage: OnceLock::new(), trouble: Mutex::default(), saved: AtomicBool::new(false) })
+        Ok(Self {
+            database,
+            log: OnceLock::new(),
+            damage: OnceLock::new(),
+            trouble: Mutex::default(),
+            newest: Mutex::default(),
+            saved: AtomicBool::new(false),
+        })
     }
 
     /// Damage is final: nothing is read or written any more.
@@ -108,7 +116,15 @@ impl Watch {
         self.damage.get().cloned().or_else(|| self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
+    /// The newest trouble since this was asked last, also one that is over: it may begin and end between two looks.
+    pub fn trouble_since(&self) -> Option<StoreFault> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     fn set(&self, trouble: Option<StoreFault>) {
+        if trouble.is_some() {
+            self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&trouble);
+        }
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
 }

@@ -70,6 +70,8 @@ async fn a_lock_of_another_program_is_named_and_its_end_is_noticed() {
     other.execute_batch("ROLLBACK").unwrap();
     store.probe().await.unwrap();
     assert_eq!(store.trouble(), None);
+    assert_eq!(store.trouble_since().map(|fault| fault.word()), Some("store_busy"), "it is over, and not untold");
+    assert_eq!(store.trouble_since(), None, "told once");
     put(&*store, saving(vec![host(9)])).await.unwrap();
 }
 
