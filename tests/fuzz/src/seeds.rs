@@ -205,13 +205,13 @@ const HTTP: &[&[u8]] = &[
     b"\x02\0\0a/b/../c",
 ];
 const WORDS: &[&[u8]] = &[
-    b"\0\052:54:00:AB:cd:ef",
-    b"\0\001-52-54-00-ab-cd-ef",
+    b"\0\x0052:54:00:AB:cd:ef",
+    b"\0\x0001-52-54-00-ab-cd-ef",
     b"\0\0 5254.00ab.cdef ",
     b"\x01\0Rack1-n2.example.net",
     b"\x02\0debian-12_a.b",
     b"\x03\x006902b9f2-f123-cdcd-428f-23a3ef2e4c63",
-    b"\x04\00123456789abcdef",
+    b"\x04\x000123456789abcdef",
     b"\x05\0debian-12/1/linux",
     b"\x06\0urn:uuid:6902b9f2-f123-cdcd-428f-23a3ef2e4c63",
     b"\x07\xd10x0a:4D_00",
