@@ -216,9 +216,9 @@ impl Desk {
     async fn settle(&self, case: &Case<'_>) -> Told<Silence> {
         let verdict = self.decide(case, None, &DhcpBoot::None { why: String::new() })?;
         let Verdict::Silence { why, lease, .. } = verdict else { return Ok(Silence::NotForBootServer) };
-        let mut facts: Vec<Fact> = lease.iter().map(|(lease, _)| self.lease_fact(case, lease, why.to_string())).collect();
+        let mut facts: Vec<Fact> = lease.iter().map(|lease| self.lease_fact(case, &lease.0, why.to_string())).collect();
         facts.extend(self.remark(case, &case.pen(), &why, lease.is_some()));
-        self.write_or_undo(facts, lease).await?;
+        self.write_or_undo(facts, lease.map(|lease| *lease)).await?;
         Ok(why)
     }
 
@@ -231,7 +231,7 @@ impl Desk {
             Verdict::Silence { why, lease, warning } => {
                 let mut facts: Vec<Fact> = self.warn(case, &pen, warning).into_iter().collect();
                 facts.extend(self.remark(case, &pen, &why, false));
-                self.write_or_undo(facts, lease).await?;
+                self.write_or_undo(facts, lease.map(|lease| *lease)).await?;
                 Ok(Err(why))
             }
             Verdict::Answer(mut answer) => {

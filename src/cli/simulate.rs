@@ -82,7 +82,7 @@ impl Simulate {
     /// Runs until every machine has come to its end.
     pub fn run(self, remote: &Remote, console: &mut Console<'_>) -> Done {
         if self.print_site {
-            return console.text(&simulate::site(self.macs, self.hosts, &self.network.to_string(), &self.profile.to_string()));
+            return console.text(&simulate::site(self.macs, self.hosts, self.network.as_ref(), self.profile.as_ref()));
         }
         let wish = self.wish(remote)?;
         console.remark(format_args!("simulating {} hosts, scenario {}, seed {}", wish.hosts, wish.scenario.0, wish.seed));

@@ -91,7 +91,7 @@ impl Desk {
             Verdict::Silence { why, lease, warning } => {
                 draft.facts.extend(self.warn(case, &pen, warning));
                 draft.facts.extend(self.remark(case, &pen, &why, false));
-                let (lease, undo) = lease.unzip();
+                let (lease, undo) = lease.map(|lease| *lease).unzip();
                 (Err(why), lease, undo)
             }
             Verdict::Answer(mut answer) => {

@@ -145,14 +145,14 @@ impl Desk<'_> {
     fn released(&self, book: &mut Book) -> Verdict {
         let lease = book.release(&self.network.name, self.request.mac, self.request.ciaddr, self.now);
         let why = if lease.is_some() { Silence::Released } else { Silence::ReleasedForeign };
-        Verdict::Silence { why, lease, warning: None }
+        Verdict::Silence { why, lease: lease.map(Box::new), warning: None }
     }
 
     fn declined(&self, book: &mut Book) -> Verdict {
         let address = self.request.requested.unwrap_or(self.request.ciaddr);
         let lease = book.decline(&self.network.name, self.request.mac, address, self.now);
         let why = if lease.is_some() { Silence::Declined } else { Silence::DeclinedForeign };
-        Verdict::Silence { why, lease, warning: None }
+        Verdict::Silence { why, lease: lease.map(Box::new), warning: None }
     }
 
     fn answer(&self, reply: Reply, probe: Option<Ipv4Addr>, text: String) -> Verdict {

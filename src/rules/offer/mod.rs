@@ -119,7 +119,7 @@ pub enum Verdict {
         /// Why.
         why: Silence,
         /// The lease to be saved, and how to take it back.
-        lease: Option<(Lease, Undo)>,
+        lease: Option<Box<(Lease, Undo)>>,
         /// What else was noticed.
         warning: Option<Warning>,
     },

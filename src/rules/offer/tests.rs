@@ -194,13 +194,13 @@ fn release_and_decline_change_the_lease_and_are_not_answered() {
     let mut world = world("full");
     world.book.bind(&world.network.name, mac(1), ip(102), at(100), None);
     let release = Request { ciaddr: ip(102), ..packet(RequestKind::Release) };
-    let Verdict::Silence { why: Silence::Released, lease: Some((lease, _)), .. } = world.decide(&release) else { panic!() };
-    assert_eq!(lease.state, LeaseState::Released);
+    let Verdict::Silence { why: Silence::Released, lease: Some(lease), .. } = world.decide(&release) else { panic!() };
+    assert_eq!(lease.0.state, LeaseState::Released);
     world.silence(&release, "released_foreign");
     let address = world.answer(&packet(RequestKind::Discover)).reply.yiaddr;
     let decline = Request { requested: Some(address), ..packet(RequestKind::Decline) };
-    let Verdict::Silence { why: Silence::Declined, lease: Some((lease, _)), .. } = world.decide(&decline) else { panic!() };
-    assert_eq!(lease.state, LeaseState::Declined);
+    let Verdict::Silence { why: Silence::Declined, lease: Some(lease), .. } = world.decide(&decline) else { panic!() };
+    assert_eq!(lease.0.state, LeaseState::Declined);
     world.silence(&decline, "declined_foreign");
     assert_ne!(world.answer(&packet(RequestKind::Discover)).reply.yiaddr, address);
 }

@@ -97,9 +97,9 @@ fn one(request: &Request, how: u8, network: &Network, boot: &DhcpBoot, book: &mu
         }
         Verdict::Silence { why, lease, .. } => {
             assert!(!why.word().is_empty() && !why.to_string().is_empty());
-            if let Some((lease, _)) = lease {
-                assert!(matches!(request.kind, RequestKind::Release | RequestKind::Decline) && lease.state != LeaseState::Bound);
-                lent.remove(&lease.address);
+            if let Some(lease) = lease {
+                assert!(matches!(request.kind, RequestKind::Release | RequestKind::Decline) && lease.0.state != LeaseState::Bound);
+                lent.remove(&lease.0.address);
             }
         }
     }
