@@ -69,8 +69,9 @@ static void read_head(struct request *request) {
     size_t have = request->head + request->head_length - body;
     request->status = atoi(request->head + 9);
     char *length = strcasestr(request->head, "\r\ncontent-length:");
-    request->has_length = length != NULL;
-    request->left = length ? strtoull(length + 17, NULL, 10) - have : UINT64_MAX;
+    bool is_bare = request->status == 204 || request->status == 304; /* no body, and no length that says so (RFC 9110 8.6) */
+    request->has_length = length != NULL || is_bare;
+    request->left = is_bare ? 0 : length ? strtoull(length + 17, NULL, 10) - have : UINT64_MAX;
     if (strcasestr(request->head, "\r\nconnection: close") || !strncmp(request->head, "HTTP/1.0", 8)) request->keeps_open = false;
     request->received = have;
     keep_body(request, body, have);
