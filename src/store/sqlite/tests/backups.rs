@@ -130,11 +130,12 @@ async fn a_backup_under_load_is_one_moment_and_holds_nobody_up() {
             n
         }
     });
-    let mut last = 0;
-    for n in 0..5 {
+    // A copy of few pages may be made between two writes; writes that fall into one do come.
+    let (mut last, mut beside) = (0, 0);
+    for n in 0..50 {
         let (to, before) = (folder.path().join(format!("{n}.backup")), store.counts().writes);
         store.backup(&to).await.unwrap();
-        assert!(store.counts().writes > before, "the writer was held up");
+        beside += store.counts().writes - before;
         seal_file(&to, at(n)).unwrap();
         assert_eq!(unseal(&to).unwrap().verify(&to).unwrap(), []);
         let other = tempfile::tempdir().unwrap();
@@ -144,7 +145,11 @@ async fn a_backup_under_load_is_one_moment_and_holds_nobody_up() {
         assert_eq!(copy.journal(filter).await.unwrap()[0].seq, hosts as u64);
         assert!(hosts > last, "time passes between two backups");
         last = hosts;
+        if n >= 4 && beside > 0 {
+            break;
+        }
     }
+    assert!(beside > 0, "the writer was held up");
     stop.store(true, Ordering::Relaxed);
     assert!(writer.await.unwrap() > 2_000);
 }
