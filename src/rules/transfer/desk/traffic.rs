@@ -9,7 +9,7 @@ use crate::{
     wire::tftp::FileName,
 };
 
-/// A file that is wanted; the answer goes to [`Desk::on_opened`] with the ticket.
+/// A file that is wanted; the answer goes to [`super::Desk::on_opened`] with the ticket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     /// Ties the answer to this request and no later one.
