@@ -14,6 +14,7 @@ use std::{
 };
 
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -32,6 +33,8 @@ use crate::{
 const EVERYBODY: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::BROADCAST, CLIENT_PORT);
 /// How long a stop waits for packets being worked on.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long nothing is received after an error: an interface that went away reports it again and again.
+const REST: Duration = Duration::from_secs(1);
 
 /// What a packet that waited came to. Something malformed has no peer.
 type Done = (Option<Peer>, Option<Sending>);
@@ -57,12 +60,17 @@ impl Ear {
         let door = self.door.clone();
         let mut batch = Batch::new();
         let mut stopped = std::pin::pin!(stop.cancelled());
+        // What waits goes on meanwhile.
+        let mut rests_until: Option<Instant> = None;
         loop {
             tokio::select! {
                 biased;
                 () = &mut stopped => break,
                 Some(done) = self.work.next(), if !self.work.is_empty() => self.finish(done),
-                heard = door.sockets[self.socket].receive(&mut batch) => self.hear(heard, &batch).await,
+                heard = door.sockets[self.socket].receive(&mut batch), if rests_until.is_none() => {
+                    rests_until = self.hear(heard, &batch).is_err().then(|| Instant::now() + REST);
+                }
+                () = tokio::time::sleep_until(rests_until.unwrap_or_else(Instant::now)), if rests_until.is_some() => rests_until = None,
             }
             self.settle();
             self.send();
@@ -78,20 +86,13 @@ impl Ear {
         }
     }
 
-    async fn hear(&mut self, heard: io::Result<u32>, batch: &Batch) {
-        match heard {
-            Ok(dropped) => {
-                if dropped > 0 {
-                    self.desk.overrun(dropped);
-                }
-                batch.packets().for_each(|(bytes, arrival)| self.take(bytes, arrival));
-            }
-            Err(why) => {
-                // An interface that went away reports it again and again.
-                tracing::warn!(interface = self.door.interface.name(), %why, "dhcp: cannot receive");
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
+    fn hear(&mut self, heard: io::Result<u32>, batch: &Batch) -> io::Result<()> {
+        let dropped = heard.inspect_err(|why| tracing::warn!(interface = self.door.interface.name(), %why, "dhcp: cannot receive"))?;
+        if dropped > 0 {
+            self.desk.overrun(dropped);
         }
+        batch.packets().for_each(|(bytes, arrival)| self.take(bytes, arrival));
+        Ok(())
     }
 
     fn take(&mut self, bytes: &[u8], arrival: Arrival) {
