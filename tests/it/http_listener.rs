@@ -229,6 +229,25 @@ async fn what_ends_a_connection_is_named_and_counted() {
 }
 
 #[tokio::test]
+async fn a_peer_that_reads_less_than_the_floor_is_named_and_counted() {
+    let server = serve(Limits { floor_bytes: 1 << 40, ..impatient() }, None).await;
+    let mut slow = server.connect().await;
+    ask(&mut slow, "GET /large HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let mut piece = vec![0; 128 << 10];
+    let mut beat = tokio::time::interval(Duration::from_millis(20));
+    let reading = async {
+        while matches!(slow.read(&mut piece).await, Ok(1..)) {
+            beat.tick().await;
+        }
+    };
+    timeout(PATIENCE, reading).await.unwrap();
+    let metrics = server.metrics.clone();
+    server.end().await;
+    let told = metrics.encode();
+    assert!(told.contains("connections_refused_total{listener=\"boot\",reason=\"too_slow\"} 1"), "{told}");
+}
+
+#[tokio::test]
 async fn a_request_body_that_trickles_is_given_up_however_steadily() {
     let server = serve(Limits { body: Some(Duration::from_millis(300)), ..Limits::boot() }, None).await;
     let mut stream = server.connect().await;

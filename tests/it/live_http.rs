@@ -4,6 +4,7 @@
 
 use std::{fs, path::PathBuf, sync::Arc};
 
+use axum::{body::Body, http::Request};
 use bootwright::{
     model::{Role, token::sha256_hex},
     serve::http::boot::{self, Boot},
@@ -131,6 +132,16 @@ async fn who_has_no_token_of_a_run_is_told_so_before_a_byte_of_its_body_is_kept(
     for (reason, times) in [("unknown_token", 9), ("too_large", 3), ("malformed", 4), ("wrong_mode", 1), ("no_hello", 1)] {
         assert!(metrics.contains(&format!("bootwright_agent_denials_total{{word=\"{reason}\"}} {times}\n")), "{reason}: {metrics}");
     }
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_asked_for_again() {
+    let (site, script) = site().await;
+    let request = Request::post("/agent/v1/hello").header("authorization", format!("Bearer {}", word(&script, "bw.token").unwrap()));
+    let pieces = [Ok("{"), Err(std::io::Error::other("the connection broke"))];
+    let answer = send(&site.boot, request.body(Body::from_stream(tokio_stream::iter(pieces))).unwrap()).await;
+    denied(&answer, 503, "too_slow", "send it again");
+    assert!(site.house.metrics.encode().contains("bootwright_agent_denials_total{word=\"too_slow\"} 1\n"));
 }
 
 #[tokio::test]
