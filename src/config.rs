@@ -176,7 +176,7 @@ impl Default for Retention {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            tftp_transfers: 4096,
+            tftp_transfers: 16_384,
             tftp_transfers_per_peer: 16,
             http_connections: 8192,
             http_connections_per_peer: 256,

@@ -148,8 +148,8 @@ impl Desk {
         !(self.packets.is_empty() && self.round.is_empty() && self.turns.is_empty())
     }
 
-    /// What to send now, so many parcels at most; they stay until [`Desk::left`].
-    pub fn round(&mut self, most: usize, now: Moment) -> impl Iterator<Item = Outgoing<'_>> {
+    /// What to send now, so many parcels at most, and `spare` of them to those who could wait longer; they stay until [`Desk::left`].
+    pub fn round(&mut self, most: usize, spare: usize, now: Moment) -> impl Iterator<Item = Outgoing<'_>> {
         // Whoever stayed from the last round may have ended since.
         self.round.retain(|peer| {
             self.slots.get_mut(peer).is_some_and(|slot| {
@@ -157,11 +157,15 @@ impl Desk {
                 slot.is_ready
             })
         });
+        let mut spare = spare;
         while self.packets.len() + self.round.len() < most
-            && let Some(peer) = self.turns.take(now)
+            && let Some(peer) = self.turns.take(spare > 0, now)
         {
             match self.slots.get_mut(&peer) {
-                Some(slot) if slot.output().is_some() => self.round.push_back(peer),
+                Some(slot) if slot.output().is_some() => {
+                    spare = spare.saturating_sub(usize::from(!slot.is_in_front));
+                    self.round.push_back(peer);
+                }
                 Some(slot) => slot.is_ready = false,
                 None => {}
             }
@@ -331,7 +335,7 @@ impl Desk {
         let Some(slot) = self.slots.get_mut(&peer) else { return };
         if !slot.is_ready && slot.output().is_some() {
             slot.is_ready = true;
-            self.turns.ask(peer, slot.is_in_front, now);
+            self.turns.ask(peer, slot.standing(), now);
         }
         // While it has its turn before it no time is running; the deadline follows when the packets have left.
         if slot.output().is_some() {

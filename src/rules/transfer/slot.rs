@@ -4,7 +4,7 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
-use super::{Moment, Output, Transfer};
+use super::{Moment, Output, Transfer, turns::Standing};
 use crate::wire::tftp::{FileName, Request};
 
 /// One client.
@@ -53,6 +53,15 @@ impl Slot {
     /// Whether it is the transfer of this ticket, and waits for a place in the front rank.
     pub(super) fn stands_in_line(&self, ticket: u64) -> bool {
         self.ticket == ticket && !self.is_in_front && matches!(self.state, State::Active(_))
+    }
+
+    /// How it stands when it asks for a turn.
+    pub(super) fn standing(&self) -> Standing {
+        match &self.state {
+            _ if self.is_in_front => Standing::Front,
+            State::Active(transfer) if transfer.is_unanswered() => Standing::Fresh,
+            _ => Standing::Line,
+        }
     }
 
     /// What its transfer has to send.

@@ -3,10 +3,11 @@
 //! ```text
 //!   began ──▶ [front rank: the oldest transfers] ──▶ turns, one after the other
 //!        └──▶ [the line] ── a place is free ──▶ front rank
-//!                 └──▶ turns when the front rank needs none, or after a tenth of a second
+//!                 └──▶ turns when the front rank needs none; the first answer after a tenth of a second, a further packet before firmware asks again
 //! ```
-//! Sharing a full machine evenly makes everybody late: ten thousand clients in lock step all wait fifteen seconds for their loader.
-//! Serving the oldest first lets them end and go, so the mean wait is half. Where there is room for all, there is no difference.
+//! Sharing a full machine evenly makes everybody late: ten thousand clients in lock step all wait half a minute for their loader, and longer
+//! than their patience. Serving the oldest first lets them end and go; those in line get as much as keeps them there, or that alone would fill
+//! the machine. Where there is room for all, there is no difference.
 
 use std::{collections::VecDeque, net::SocketAddrV4, time::Duration};
 
@@ -16,17 +17,32 @@ use super::Moment;
 #[derive(Debug, Default)]
 pub(super) struct Turns {
     front: VecDeque<SocketAddrV4>,
+    fresh: VecDeque<(Moment, SocketAddrV4)>,
     rest: VecDeque<(Moment, SocketAddrV4)>,
     /// Transfers behind the front rank in order of arrival; the number tells a client's transfers apart.
     line: VecDeque<(SocketAddrV4, u64)>,
     ranked: usize,
 }
 
+/// Who asks for a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// One of the oldest.
+    Front,
+    /// One in line whom nothing was answered yet.
+    Fresh,
+    /// One in line.
+    Line,
+}
+
 impl Turns {
     /// Transfers in the front rank: enough lock-step clients to keep a core busy over a round trip of half a millisecond.
     pub(super) const RANK: usize = 128;
-    /// How long anybody waits for a turn. The quickest clients ask again after 250 ms (iPXE), most after a second.
-    pub(super) const WAIT: Duration = Duration::from_millis(100);
+    /// How long a first answer waits. The quickest clients ask again after 250 ms (iPXE).
+    pub(super) const FRESH_WAIT: Duration = Duration::from_millis(100);
+    /// How long a further packet waits. Firmware asks again after a second and gives up after a handful of times; what iPXE repeats sooner
+    /// changes nothing.
+    pub(super) const WAIT: Duration = Duration::from_millis(750);
 
     /// A transfer begins; whether it is in the front rank.
     pub(super) fn begin(&mut self, peer: SocketAddrV4, ticket: u64) -> bool {
@@ -60,27 +76,31 @@ impl Turns {
     }
 
     /// This client has something to send.
-    pub(super) fn ask(&mut self, peer: SocketAddrV4, is_in_front: bool, now: Moment) {
-        if is_in_front {
-            self.front.push_back(peer);
-        } else {
-            self.rest.push_back((now, peer));
+    pub(super) fn ask(&mut self, peer: SocketAddrV4, standing: Standing, now: Moment) {
+        match standing {
+            Standing::Front => self.front.push_back(peer),
+            Standing::Fresh => self.fresh.push_back((now, peer)),
+            Standing::Line => self.rest.push_back((now, peer)),
         }
     }
 
-    /// The next turn.
-    pub(super) fn take(&mut self, now: Moment) -> Option<SocketAddrV4> {
-        if self.rest.front().is_none_or(|(since, _)| now < *since + Self::WAIT)
-            && let Some(peer) = self.front.pop_front()
-        {
-            return Some(peer);
+    /// The next turn; only `with_line` of one who could still wait. Were the line let in whenever the front rank is between two packets, what it
+    /// answers would soon stand before the front rank's next packets, and all would share evenly again.
+    pub(super) fn take(&mut self, with_line: bool, now: Moment) -> Option<SocketAddrV4> {
+        let is_due = |queue: &VecDeque<(Moment, SocketAddrV4)>, wait| queue.front().is_some_and(|(since, _)| now >= *since + wait);
+        if is_due(&self.fresh, Self::FRESH_WAIT) {
+            return self.fresh.pop_front().map(|(_, peer)| peer);
         }
-        self.rest.pop_front().map(|(_, peer)| peer)
+        if is_due(&self.rest, Self::WAIT) {
+            return self.rest.pop_front().map(|(_, peer)| peer);
+        }
+        let in_line = |turns: &mut Self| turns.fresh.pop_front().or_else(|| turns.rest.pop_front()).map(|(_, peer)| peer);
+        self.front.pop_front().or_else(|| with_line.then(|| in_line(self)).flatten())
     }
 
     /// Whether nobody asks.
     pub(super) fn is_empty(&self) -> bool {
-        self.front.is_empty() && self.rest.is_empty()
+        self.front.is_empty() && self.fresh.is_empty() && self.rest.is_empty()
     }
 }
 
@@ -106,12 +126,16 @@ mod tests {
         let mut turns = Turns::default();
         let ranks = begun(&mut turns, Turns::RANK + 2);
         assert_eq!(ranks.iter().filter(|is_in_front| **is_in_front).count(), Turns::RANK);
-        turns.ask(peer(Turns::RANK), false, ms(0));
-        turns.ask(peer(Turns::RANK + 1), false, ms(50));
-        turns.ask(peer(0), true, ms(60));
-        turns.ask(peer(1), true, ms(60));
-        let order: Vec<_> = [60, 100, 101, 102, 103].map(|at| turns.take(ms(at))).into();
-        assert_eq!(order, [Some(peer(0)), Some(peer(Turns::RANK)), Some(peer(1)), Some(peer(Turns::RANK + 1)), None]);
+        let (line, fresh, later) = (peer(Turns::RANK), peer(Turns::RANK + 1), peer(Turns::RANK + 2));
+        turns.ask(line, Standing::Line, ms(0));
+        turns.ask(fresh, Standing::Fresh, ms(600));
+        (0..4).for_each(|number| turns.ask(peer(number), Standing::Front, ms(600)));
+        let order: Vec<_> = [600, 700, 701, 750, 751].map(|at| turns.take(true, ms(at))).into();
+        assert_eq!(order, [Some(peer(0)), Some(fresh), Some(peer(1)), Some(line), Some(peer(2))]);
+        turns.ask(line, Standing::Line, ms(751));
+        turns.ask(later, Standing::Fresh, ms(752));
+        let order: Vec<_> = [(752, false), (753, false), (754, true), (755, true), (756, true)].map(|(at, room)| turns.take(room, ms(at))).into();
+        assert_eq!(order, [Some(peer(3)), None, Some(later), Some(line), None], "nobody waits where there is room");
         assert!(turns.is_empty());
     }
 

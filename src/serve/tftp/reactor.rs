@@ -77,6 +77,8 @@ struct Ready {
 impl Reactor {
     /// However much there is to receive, time-outs are looked at so often.
     const TICK: Duration = Duration::from_millis(50);
+    /// Of the transfers that could wait longer, so many get a packet while nothing waits to be read.
+    const SPARE: usize = 16;
 
     pub(super) fn new(settings: Settings, listener: Socket, data: Option<Socket>, desk: Desk, files: Arc<dyn Files>, orders: Orders) -> Self {
         Self {
@@ -109,7 +111,7 @@ impl Reactor {
             if over {
                 self.desk.stop(now);
             }
-            self.send(&mut outbox, now);
+            self.send(&mut outbox, if is_behind { 0 } else { Self::SPARE }, now);
             self.tell();
             if over || (last_call.is_some() && self.desk.busy() == 0) {
                 return self.openings;
@@ -227,12 +229,12 @@ impl Reactor {
     }
 
     /// Sends a round of what waits; the rest follows after the next look at what came in.
-    fn send(&mut self, outbox: &mut Outbox, now: Moment) {
+    fn send(&mut self, outbox: &mut Outbox, spare: usize, now: Moment) {
         if self.is_blocked {
             return;
         }
         let socket = self.data.as_mut().unwrap_or(&mut self.listener);
-        let left = outbox.send(socket, self.desk.round(Outbox::ROOM, now));
+        let left = outbox.send(socket, self.desk.round(Outbox::ROOM, spare, now));
         self.is_blocked = left.is_blocked;
         for block in left.blocks {
             self.desk.left(block, now);

@@ -33,7 +33,7 @@ fn ack(block: u16) -> Packet<'static> {
 fn leave(desk: &mut Desk) -> Vec<String> {
     let mut left = Vec::new();
     loop {
-        let next = desk.round(1, ms(0)).next().map(|outgoing| spell(&outgoing));
+        let next = desk.round(1, 1, ms(0)).next().map(|outgoing| spell(&outgoing));
         let Some((text, upto)) = next else { return left };
         left.push(text);
         desk.left(upto, ms(0));
@@ -226,7 +226,7 @@ fn a_transfer_that_ends_before_its_turn_is_forgotten_too() {
     for waits_in_round in [false, true] {
         let mut desk = Desk::new(Limits::default());
         serve(&mut desk, peer(2, 1), NONE, 100, 0);
-        let _ = waits_in_round.then(|| desk.round(1, ms(0)).count());
+        let _ = waits_in_round.then(|| desk.round(1, 1, ms(0)).count());
         desk.on_packet(peer(2, 1), LOCAL, Packet::Error { code: 0, text: String::new() }, ms(1)).unwrap();
         assert_eq!(leave(&mut desk), [""; 0]);
         desk.on_tick(ms(3001));
@@ -243,7 +243,7 @@ fn netascii_is_translated_within_bounds() {
         let (client, packet) = text(port);
         let wanted = desk.on_packet(client, LOCAL, packet, ms(0)).unwrap().unwrap();
         desk.on_opened(&wanted, Ok(vec![b'\n'; size].into()), ms(0));
-        if let Some(Parcel::Of(transfer, _)) = desk.round(1, ms(0)).next().map(|outgoing| outgoing.parcel) {
+        if let Some(Parcel::Of(transfer, _)) = desk.round(1, 1, ms(0)).next().map(|outgoing| outgoing.parcel) {
             assert_eq!(transfer.block(1).1, b"\r\n".repeat(100));
         }
         outcomes.extend(leave(&mut desk));
@@ -328,7 +328,7 @@ fn waiting_transfers_take_turns() {
     }
     let mut order = Vec::new();
     loop {
-        let next = desk.round(8, ms(1)).next().map(|outgoing| (outgoing.peer.port(), first_of(&outgoing.parcel)));
+        let next = desk.round(8, 8, ms(1)).next().map(|outgoing| (outgoing.peer.port(), first_of(&outgoing.parcel)));
         let Some((port, first)) = next else { break };
         order.push((port, first));
         desk.left(first + 1, ms(1));
@@ -350,7 +350,7 @@ fn in_a_storm_transfers_end_in_the_order_of_their_arrival() {
     }
     // Sixty-four packets a millisecond; each is acknowledged at once.
     for at in 100.. {
-        let left: Vec<_> = desk.round(64, ms(at)).map(|outgoing| (outgoing.peer, spell(&outgoing).1)).collect();
+        let left: Vec<_> = desk.round(64, 64, ms(at)).map(|outgoing| (outgoing.peer, spell(&outgoing).1)).collect();
         left.iter().for_each(|(_, block)| desk.left(*block, ms(at)));
         for (client, block) in left {
             longest = longest.max(ms(at) - asked[&client]);
@@ -387,7 +387,7 @@ fn windows_shrink_for_a_client_that_shows_gaps() {
         desk.on_packet(client, LOCAL, ack(arrived.min(21)), ms(u64::from(arrived))).unwrap();
     }
     serve(&mut desk, peer(2, 6), asked, 512 * 20, 100);
-    let granted = desk.round(1, ms(100)).next().map(|outgoing| match outgoing.parcel {
+    let granted = desk.round(1, 1, ms(100)).next().map(|outgoing| match outgoing.parcel {
         Parcel::Of(transfer, Output::OptionAck) => transfer.terms().granted.windowsize,
         other => panic!("{other:?}"),
     });

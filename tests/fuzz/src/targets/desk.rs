@@ -112,7 +112,7 @@ impl Hall {
         let bound = 1100 + self.limits.in_total;
         for sent in 0..most {
             let now = self.now;
-            let Some(outgoing) = self.desk.round(1, now).next() else { return };
+            let Some(outgoing) = self.desk.round(1, 1, now).next() else { return };
             assert!(sent < bound, "there is always more to send");
             assert_eq!(outgoing.local, LOCAL);
             let last = match outgoing.parcel {

@@ -188,7 +188,7 @@ impl Lab {
 
     fn send_all(&mut self) {
         loop {
-            let next = self.desk.round(1, self.now).next().map(|outgoing| packets(&outgoing.parcel));
+            let next = self.desk.round(1, 1, self.now).next().map(|outgoing| packets(&outgoing.parcel));
             let Some((packets, upto)) = next else { return };
             self.desk.left(upto, self.now);
             self.data_packets += packets.len();
