@@ -42,3 +42,4 @@ pub mod wipe;
 
 pub use answer::{Failure, Fault, Refusal, Told};
 pub use house::{House, Saved};
+pub use sweep::Calendar;

@@ -2,28 +2,87 @@
 //!
 //! Deadlines are data, so a daemon that was down finds them passed and tells them in the order in which they did. Nothing else happens by itself.
 
+use std::collections::{BTreeSet, HashMap};
+
 use jiff::SignedDuration;
 
 use super::{Fault, House, Told};
 use crate::{
-    model::{Actor, Host, Timestamp},
+    model::{Actor, Host, HostId, Timestamp},
     rules::expiry,
 };
 
+/// A host whose deadline passed without effect is looked at again after so long.
+const AGAIN: SignedDuration = SignedDuration::from_secs(10);
+
+/// When something is due for whom: ten thousand hosts are not all looked at because one of them changed.
+#[derive(Default)]
+pub struct Calendar {
+    when: HashMap<HostId, Timestamp>,
+    order: BTreeSet<(Timestamp, HostId)>,
+    /// Whether every host is to be looked at: nothing is known yet, or news were missed.
+    whole: bool,
+}
+
+impl Calendar {
+    /// One that knows nothing yet.
+    pub fn new() -> Self {
+        Self { whole: true, ..Self::default() }
+    }
+
+    /// Looks at every host next time.
+    pub fn forget(&mut self) {
+        *self = Self::new();
+    }
+
+    /// Looks at this host next time.
+    pub fn look_at(&mut self, id: HostId) {
+        self.put(id, Some(Timestamp::MIN));
+    }
+
+    fn put(&mut self, id: HostId, at: Option<Timestamp>) {
+        let was = match at {
+            Some(at) => self.when.insert(id, at),
+            None => self.when.remove(&id),
+        };
+        if let Some(was) = was {
+            self.order.remove(&(was, id));
+        }
+        self.order.extend(at.map(|at| (at, id)));
+    }
+
+    fn passed(&self, now: Timestamp) -> Vec<HostId> {
+        self.order.iter().take_while(|(at, _)| *at <= now).map(|&(_, id)| id).collect()
+    }
+
+    fn next(&self) -> Option<Timestamp> {
+        self.order.first().map(|&(at, _)| at)
+    }
+}
+
 impl House {
-    /// Carries out what is due by now; when there will be something again, if ever.
+    /// Carries out what is due by now, of all hosts; when there will be something again, if ever.
     pub async fn sweep(&self) -> Told<Option<Timestamp>> {
+        self.sweep_by(&mut Calendar::new()).await
+    }
+
+    /// The same of the hosts that the calendar has for now.
+    pub async fn sweep_by(&self, calendar: &mut Calendar) -> Told<Option<Timestamp>> {
         let now = self.now();
-        let mut next = None;
-        for host in self.store.hosts()? {
-            if expiry::next_due(&host, &self.times, self.awake).is_some_and(|at| at <= now) {
+        let due = |host: &Host| expiry::next_due(host, &self.times, self.awake);
+        if calendar.whole {
+            self.store.hosts()?.iter().for_each(|host| calendar.put(host.id, due(host)));
+            calendar.whole = false;
+        }
+        for id in calendar.passed(now) {
+            let host = self.store.host(id)?;
+            if let Some(host) = host.filter(|host| due(host).is_some_and(|at| at <= now)) {
                 self.sweep_host(&host).await?;
             }
-            let again = self.store.host(host.id)?.and_then(|host| expiry::next_due(&host, &self.times, self.awake)).filter(|at| *at > now);
-            next = next.into_iter().chain(again).min();
+            let again = self.store.host(id)?.and_then(|host| due(&host));
+            calendar.put(id, again.map(|at| if at > now { at } else { now.checked_add(AGAIN).unwrap_or(Timestamp::MAX) }));
         }
-        self.metrics.set_hosts(self.store.hosts()?.iter().map(AsRef::as_ref));
-        Ok(next)
+        Ok(calendar.next())
     }
 
     async fn sweep_host(&self, host: &Host) -> Told<()> {
@@ -48,5 +107,108 @@ impl House {
         let days = i64::from(self.config.retention.evidence_days);
         let before = self.now().checked_sub(SignedDuration::from_hours(24 * days)).unwrap_or(Timestamp::UNIX_EPOCH);
         Ok(self.store.prune(before).await.map_err(Fault::Store)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        app::start,
+        config::Config,
+        model::{Lifecycle, What},
+        rules::sitefile::SiteHost,
+        world::StillWorld,
+    };
+
+    struct Lab {
+        house: House,
+        world: Arc<StillWorld>,
+        calendar: Calendar,
+        _folder: tempfile::TempDir,
+    }
+
+    impl Lab {
+        /// Two hosts that nothing is due for.
+        async fn open() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let world = Arc::new(StillWorld::at("2027-01-01T00:00:00Z".parse().unwrap()));
+            let house = start::open_in(Config { state_dir: folder.path().to_owned(), ..Config::default() }, world.clone()).await.unwrap();
+            for number in 1..=2 {
+                let site = SiteHost {
+                    name: Some(format!("n{number}").parse().unwrap()),
+                    macs: Some(vec![format!("52:54:00:00:00:0{number}").parse().unwrap()]),
+                    ..Default::default()
+                };
+                house.create_host(&Actor::Server, site).await.unwrap();
+            }
+            Self { house, world, calendar: Calendar::new(), _folder: folder }
+        }
+
+        /// Gives a host a soft deadline so many seconds from now.
+        async fn due(&self, name: &str, secs: i64) -> HostId {
+            let at = self.house.now().checked_add(SignedDuration::from_secs(secs)).unwrap();
+            let id = self.house.find(name).unwrap().id;
+            let tell = |draft: &mut super::super::draft::Draft<'_>| {
+                draft.host.lifecycle = Lifecycle::Registering;
+                draft.host.soft_deadline = Some(at);
+                draft.note(What::Edited { fields: vec!["soft_deadline".into()] }, "for the test");
+                Ok(())
+            };
+            self.house.draft(&Actor::Server, |house: &House| house.find(name), tell).await.unwrap();
+            id
+        }
+
+        /// Sweeps; in how many seconds something is due again, and which hosts are overdue.
+        async fn sweep(&mut self) -> (Option<i64>, Vec<String>) {
+            let next = self.house.sweep_by(&mut self.calendar).await.unwrap();
+            let overdue = self.house.store.hosts().unwrap().into_iter().filter(|host| host.overdue).map(|host| host.name.to_string());
+            (next.map(|at| at.duration_since(self.house.now()).as_secs()), overdue.collect())
+        }
+    }
+
+    fn nobody() -> Vec<String> {
+        Vec::new()
+    }
+
+    #[tokio::test]
+    async fn what_is_due_is_told_on_time_and_once() {
+        let mut lab = Lab::open().await;
+        lab.due("n1", 60).await;
+        assert_eq!(lab.sweep().await, (Some(60), nobody()));
+        lab.world.pass(60);
+        assert_eq!(lab.sweep().await, (None, vec!["n1".to_owned()]));
+    }
+
+    #[tokio::test]
+    async fn a_host_that_changed_is_looked_at_when_somebody_says_so() {
+        let mut lab = Lab::open().await;
+        assert_eq!(lab.sweep().await, (None, nobody()));
+        let id = lab.due("n2", 5).await;
+        assert_eq!(lab.sweep().await, (None, nobody()), "nobody said so");
+        lab.calendar.look_at(id);
+        assert_eq!(lab.sweep().await, (Some(5), nobody()));
+        lab.due("n2", 50).await;
+        lab.calendar.look_at(id);
+        assert_eq!(lab.sweep().await, (Some(50), nobody()), "the earlier time is forgotten");
+    }
+
+    #[tokio::test]
+    async fn who_missed_news_looks_at_everybody() {
+        let mut lab = Lab::open().await;
+        lab.sweep().await;
+        lab.due("n1", 7).await;
+        lab.calendar.forget();
+        assert_eq!(lab.sweep().await, (Some(7), nobody()));
+    }
+
+    #[tokio::test]
+    async fn a_host_that_is_gone_is_due_for_nothing() {
+        let mut lab = Lab::open().await;
+        lab.calendar.put(HostId(uuid::Uuid::nil()), Some(lab.house.now()));
+        lab.calendar.whole = false;
+        assert_eq!(lab.sweep().await, (None, nobody()));
     }
 }

@@ -2,13 +2,19 @@
 //!
 //! It sleeps until the next deadline or the next change of the journal, whichever comes first, and decides nothing.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::{
+    Receiver,
+    error::{RecvError, TryRecvError},
+};
 use tokio_util::sync::CancellationToken;
 
-use crate::{app::House, model::Timestamp};
+use crate::{
+    app::{Calendar, House},
+    model::{Entry, Timestamp},
+};
 
 /// How long it sleeps at most: a clock may jump.
 const LONGEST: Duration = Duration::from_secs(10);
@@ -23,9 +29,11 @@ const PRUNE_EVERY: SignedDuration = SignedDuration::from_hours(24);
 pub async fn run(house: &House, stop: CancellationToken) {
     let mut pruned: Option<Timestamp> = None;
     let mut news = house.store.follow();
+    let mut calendar = Calendar::new();
+    let mut follows = true;
     while !stop.is_cancelled() {
         let now = house.now();
-        let next = match house.sweep().await {
+        let next = match house.sweep_by(&mut calendar).await {
             Ok(next) => next,
             Err(failure) => {
                 tracing::error!(%failure, "deadlines could not be looked at; trying again");
@@ -42,7 +50,10 @@ pub async fn run(house: &House, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(until.clamp(SHORTEST, LONGEST)) => {}
-            () = something_new(&mut news) => tokio::time::sleep(SHORTEST).await,
+            first = news.recv(), if follows => {
+                tokio::time::sleep(SHORTEST).await;
+                follows = take_in(first, &mut news, &mut calendar);
+            }
         }
     }
 }
@@ -69,11 +80,21 @@ pub async fn examine(house: &House, stop: CancellationToken) {
     stop.cancelled().await;
 }
 
-/// Returns when the journal has something new; a change may have brought an earlier deadline.
-async fn something_new(news: &mut tokio::sync::broadcast::Receiver<std::sync::Arc<crate::model::Entry>>) {
-    match news.recv().await {
-        Ok(_) | Err(RecvError::Lagged(_)) => while news.try_recv().is_ok() {},
-        // The store is closed; the next sweep says so.
-        Err(RecvError::Closed) => std::future::pending().await,
+/// What the journal says of a host may have brought it an earlier deadline. Whether there will be more of it.
+fn take_in(first: Result<Arc<Entry>, RecvError>, news: &mut Receiver<Arc<Entry>>, calendar: &mut Calendar) -> bool {
+    let mut heard = first;
+    loop {
+        match heard {
+            Ok(entry) => entry.host.into_iter().for_each(|id| calendar.look_at(id)),
+            Err(RecvError::Lagged(_)) => calendar.forget(),
+            // The store is closed; the sweep says so.
+            Err(RecvError::Closed) => return false,
+        }
+        heard = match news.try_recv() {
+            Ok(entry) => Ok(entry),
+            Err(TryRecvError::Lagged(missed)) => Err(RecvError::Lagged(missed)),
+            Err(TryRecvError::Empty) => return true,
+            Err(TryRecvError::Closed) => return false,
+        };
     }
 }
