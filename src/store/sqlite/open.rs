@@ -147,23 +147,21 @@ fn check_whole(conn: &Connection, path: &Path) -> Result<(), StoreFault> {
     if found == "ok" { Ok(()) } else { Err(StoreFault::Corrupt { path: path.to_path_buf(), detail: found }) }
 }
 
-/// Hosts and settings into memory, and the number of the last entry.
+/// Hosts and settings into memory, and the number of the last entry. Row by row: all texts at once would be as much memory again.
 pub(super) fn load(conn: &Connection, path: &Path) -> Result<(State, u64), StoreFault> {
+    let failed = |error| fault(path, &error);
     let mut state = State::default();
-    let read = || -> rusqlite::Result<_> {
-        let mut query = conn.prepare("SELECT json FROM hosts")?;
-        let hosts = query.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
-        let last: i64 = conn.query_row("SELECT coalesce(max(seq), 0) FROM journal", [], |row| row.get(0))?;
-        Ok((hosts, last))
-    };
-    let (hosts, last) = read().map_err(|error| fault(path, &error))?;
-    for json in hosts {
-        let host: Host = serde_json::from_str(&json).map_err(|error| {
+    let mut query = conn.prepare("SELECT json FROM hosts").map_err(failed)?;
+    let mut found = query.query([]).map_err(failed)?;
+    while let Some(row) = found.next().map_err(failed)? {
+        let json = row.get_ref(0).map_err(failed)?.as_str().map_err(|error| failed(error.into()))?;
+        let host: Host = serde_json::from_str(json).map_err(|error| {
             let start: String = json.chars().take(80).collect();
             unreadable(path, &format!("the host {start}"), error)
         })?;
         state.set(Arc::new(host));
     }
+    let last: i64 = conn.query_row("SELECT coalesce(max(seq), 0) FROM journal", [], |row| row.get(0)).map_err(failed)?;
     state.settings = Arc::new(rows::settings::load(conn, path)?);
     Ok((state, last.unsigned_abs()))
 }
