@@ -97,8 +97,9 @@ impl Machine {
         };
         self.tell("hello", "/agent/v1/hello", &hello, Action::Register).await?;
         let some = Facts { system: facts.system.clone(), nics: facts.nics.clone(), ..Facts::default() };
-        self.tell("partial", "/agent/v1/report", &self.report("partial", Content::Partial { facts: Box::new(some) }), Action::Continue).await?;
-        self.tell("facts", "/agent/v1/report", &self.report("facts", Content::Facts { facts: Box::new(facts) }), Action::Wait).await?;
+        self.tell("partial", "/agent/v1/report", &self.report("partial", Content::Partial { facts: std::sync::Arc::new(some) }), Action::Continue)
+            .await?;
+        self.tell("facts", "/agent/v1/report", &self.report("facts", Content::Facts { facts: std::sync::Arc::new(facts) }), Action::Wait).await?;
         let mut next = Instant::now();
         loop {
             let beat = Heartbeat { protocol: PROTOCOL, session: self.session, progress: Progress { step: "waiting".into(), ..Progress::default() } };

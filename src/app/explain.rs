@@ -149,7 +149,7 @@ impl House {
     pub(super) fn preview_template(&self, scene: &Scene, template: &str, secrets: Secrets) -> Told<String> {
         let mut context = scene.context(Pass { token: None, session: None }, secrets);
         if scene.host.build.is_none() {
-            context["build"] = json!({ "id": "BUILD", "kind": BuildKind::Reinstall, "attempt": 1 });
+            context.put("build", &json!({ "id": "BUILD", "kind": BuildKind::Reinstall, "attempt": 1 }));
         }
         Ok(self.templates.catalog().render(template, &context).map_err(Refusal::Template)?)
     }

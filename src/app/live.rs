@@ -21,7 +21,7 @@ use crate::{
     rules::{
         agent::{self, Denied},
         boot,
-        render::Catalog,
+        render::{Catalog, Context},
         session::Sign,
     },
     store::shelf::live::{INITRD, KERNEL, LiveFile, LiveImage, MANIFEST},
@@ -192,7 +192,7 @@ impl House {
         &self,
         catalog: &Catalog,
         scene: &Scene,
-        context: &Value,
+        context: &Context,
         (mode, mac, session): (LiveMode, Option<Mac>, Option<SessionId>),
     ) -> Result<Value, String> {
         let image = self.live_image().map_err(|why| why.to_string())?;
@@ -208,7 +208,7 @@ impl House {
         if let Some(mac) = mac {
             args.push_str(&format!(" bw.mac={mac}"));
         }
-        let more = match context.pointer("/params/live_args") {
+        let more = match scene.params().remove("live_args").map(|origin| origin.value) {
             None | Some(Value::Null) => String::new(),
             Some(Value::String(_)) => {
                 catalog.render_args("parameter live_args", "{{ params.live_args }}", context).map_err(|fault| fault.to_string())?

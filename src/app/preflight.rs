@@ -4,8 +4,6 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::{
     House, Told,
     scene::{Pass, Scene, Secrets},
@@ -15,7 +13,7 @@ use crate::{
     rules::{
         loaders,
         preflight::{self, Finding},
-        render::Catalog,
+        render::{Catalog, Context},
     },
 };
 
@@ -73,7 +71,7 @@ impl House {
         all
     }
 
-    fn render_one(&self, catalog: &Catalog, context: &Value, document: &str, template: &str, all: &mut Rendered) {
+    fn render_one(&self, catalog: &Catalog, context: &Context, document: &str, template: &str, all: &mut Rendered) {
         if catalog.source(template).is_none() {
             all.absent.push((document.to_owned(), template.to_owned()));
             all.calls_back = true;
@@ -86,7 +84,7 @@ impl House {
                 all.calls_back = true;
             }
             Ok(text) => {
-                let base = context["callback"].as_str().unwrap_or_default();
+                let base = context.text("callback");
                 all.calls_back |= ["built", "events", "firstboot"].iter().any(|verb| text.contains(&format!("{base}/{verb}")));
                 // A script may put the verb into a variable; the base alone shows that it means to call.
                 all.calls_back |= !base.is_empty() && text.contains(base) && text.contains("built");

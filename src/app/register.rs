@@ -19,7 +19,7 @@ use crate::{
 
 impl House {
     /// Takes a whole report in, whose token the caller has proven.
-    pub(super) fn registered(&self, draft: &mut Draft<'_>, facts: Box<Facts>) -> Told<()> {
+    pub(super) fn registered(&self, draft: &mut Draft<'_>, facts: Arc<Facts>) -> Told<()> {
         let settings = self.store.settings()?;
         let judged = facts::judge(&facts, draft.host.facts.as_deref());
         if !judged.missing.is_empty() {
@@ -86,7 +86,7 @@ impl House {
 /// A report that is whole and yet too little: said by its rule, then the run has failed.
 fn failed(draft: &mut Draft<'_>, facts: &Facts, missing: &[&str]) -> Told<()> {
     let report =
-        Event::RegisterReport { facts: Box::new(facts.clone()), token_ok: true, complete: false, changes: Vec::new(), auto_available: false };
+        Event::RegisterReport { facts: Arc::new(facts.clone()), token_ok: true, complete: false, changes: Vec::new(), auto_available: false };
     draft.advance(&report);
     let troubles = facts.collectors.iter().filter_map(|one| Some(format!("{}: {}", one.name, one.error.as_deref()?)));
     let troubles: Vec<String> = troubles.take(5).collect();

@@ -9,7 +9,10 @@ use serde_json::{Value, json};
 use super::{House, Told};
 use crate::{
     model::{Build, Host, Network, SessionId, Timestamp, Token},
-    rules::inherit::{self, Effective, Origin},
+    rules::{
+        inherit::{self, Effective, Origin},
+        render::Context,
+    },
     store::Settings,
 };
 
@@ -98,19 +101,13 @@ impl Scene {
     }
 
     /// What templates see (templates/README.md has the table).
-    pub fn context(&self, pass: Pass<'_>, secrets: Secrets) -> Value {
-        let params = self.params();
-        let params = match secrets {
-            Secrets::Shown => params,
-            Secrets::Hidden => inherit::redacted(&params),
-        };
+    pub fn context(&self, pass: Pass<'_>, secrets: Secrets) -> Context {
         let segment = pass.segment();
-        json!({
+        let mut context = Context::from(&json!({
             "host": self.host_words(),
             "network": self.network_words(),
             "profile": { "name": self.effective().map(|profile| &profile.name) },
             "build": self.host.build.as_ref().map(build_words),
-            "params": inherit::values(params),
             "server": { "url": self.url, "address": self.server, "version": env!("CARGO_PKG_VERSION") },
             "session": pass.session,
             "documents": format!("{}/t/{segment}", self.url),
@@ -119,7 +116,12 @@ impl Scene {
             "state": self.host.lifecycle.word(),
             "stage": self.host.build.as_ref().map_or("none", |build| build.stage.word()),
             "time": self.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        })
+        }));
+        let (own, hidden) = (self.host.params.unpack(), Value::from(inherit::HIDDEN));
+        let values = inherit::values(&self.settings.globals, self.network.as_deref(), self.effective(), &own);
+        let shown = |(value, secret)| if secret && secrets == Secrets::Hidden { &hidden } else { value };
+        context.put_object("params", values.into_iter().map(|(name, value)| (name, shown(value))));
+        context
     }
 
     fn host_words(&self) -> Value {

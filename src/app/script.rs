@@ -18,7 +18,14 @@ use super::{
 };
 use crate::{
     model::{Actor, Arch, AutoEnroll, DiskBoot, Firmware, Hold, Host, Mac, Plan, SessionId, SmbiosUuid, Stage, What},
-    rules::{boot, identity::Claim, lifecycle::Event, loops, session::Sign},
+    rules::{
+        boot,
+        identity::Claim,
+        lifecycle::Event,
+        loops,
+        render::{Catalog, Context},
+        session::Sign,
+    },
 };
 
 /// What a machine says of itself when it asks for its script.
@@ -183,8 +190,8 @@ impl House {
             Plan::Live { mode } => self.live_words(&catalog, scene, &context, (*mode, ask.mac, session))?,
             Plan::NoAnswer { .. } => json!({}),
         };
-        lay(&mut context, words);
-        lay(&mut context, common(plan, scene, ask, session));
+        context.lay(&words);
+        context.lay(&common(plan, scene, ask, session));
         let name = match plan {
             Plan::NoAnswer { .. } => "ipxe/hold.ipxe".to_owned(),
             plan => format!("ipxe/{}.ipxe", plan.word()),
@@ -194,13 +201,7 @@ impl House {
         rendered
     }
 
-    fn install_words(
-        &self,
-        catalog: &crate::rules::render::Catalog,
-        scene: &Scene,
-        context: &Value,
-        session: Option<SessionId>,
-    ) -> Result<Value, String> {
+    fn install_words(&self, catalog: &Catalog, scene: &Scene, context: &Context, session: Option<SessionId>) -> Result<Value, String> {
         let profile = scene.effective().ok_or("the profile does not resolve")?;
         let kernel = profile.kernel.as_ref().ok_or_else(|| format!("profile {} names no kernel", profile.name))?;
         for file in profile.kernel.iter().chain(&profile.initrds) {
@@ -213,7 +214,7 @@ impl House {
         let args = catalog.render_args(&label, written, context).map_err(|fault| fault.to_string())?;
         let initrds: Vec<_> =
             profile.initrds.iter().enumerate().map(|(index, file)| json!({ "name": format!("initrd{index}"), "url": url(file) })).collect();
-        let callback = context["callback"].as_str().unwrap_or_default();
+        let callback = context.text("callback");
         Ok(json!({ "kernel": url(kernel), "args": args.trim(), "initrds": initrds, "progress": format!("{callback}/progress/kernel_initrd_sent") }))
     }
 
@@ -307,12 +308,6 @@ fn ipxe(ask: &ScriptAsk, host: &Host, session: Option<SessionId>) -> Firmware {
     match arch(host, session) {
         Arch::Unknown => Firmware::ipxe(ask.arch.unwrap_or(Arch::Unknown)),
         known => Firmware::ipxe(known),
-    }
-}
-
-fn lay(context: &mut Value, words: Value) {
-    if let (Some(context), Value::Object(words)) = (context.as_object_mut(), words) {
-        context.extend(words);
     }
 }
 

@@ -2,12 +2,12 @@
 //!
 //! Its JSON is the database row, the fold of its journal and (less the secrets) the API's answer.
 
-use std::net::Ipv4Addr;
+use std::{net::Ipv4Addr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Build, DiskBoot, DiskState, Facts, HostId, HostName, Issue, IssueKind, Lifecycle, LiveRun, Mac, Name, Operational, Params, Power, Session,
+    Build, DiskBoot, DiskState, Facts, HostId, HostName, Issue, IssueKind, Lifecycle, LiveRun, Mac, Name, Operational, PackedParams, Power, Session,
     SmbiosUuid, Task, Timestamp,
 };
 
@@ -65,9 +65,9 @@ pub struct Host {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disk_boot: Option<DiskBoot>,
     /// Its own parameters.
-    #[serde(default, skip_serializing_if = "Params::is_empty")]
+    #[serde(default, skip_serializing_if = "PackedParams::is_empty")]
     #[schema(value_type = std::collections::BTreeMap<String, super::Param>)]
-    pub params: Params,
+    pub params: PackedParams,
     /// Words to find it by.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
@@ -119,7 +119,7 @@ pub struct Host {
     pub sessions: Vec<Session>,
     /// What registration found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub facts: Option<Box<Facts>>,
+    pub facts: Option<Arc<Facts>>,
     /// When the facts were collected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
@@ -150,7 +150,7 @@ impl Host {
             address: None,
             loader: None,
             disk_boot: None,
-            params: Params::new(),
+            params: PackedParams::default(),
             tags: Vec::new(),
             lifecycle: Lifecycle::New,
             since: now,

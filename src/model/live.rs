@@ -3,6 +3,8 @@
 //! Beside the build it is the other thing that can be open on a host. The newest one stays with the host after it ended, so that a
 //! failed wipe can be tried again towards the same goal. Which report moves what is `rules::lifecycle`.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::{DiskResult, Facts, Lifecycle, LiveId, LiveMode, Progress, SessionId, Then, Timestamp, TokenHash, WipePlan};
@@ -55,7 +57,7 @@ pub struct LiveRun {
     pub progress: Option<Progress>,
     /// Facts that came before the whole report; kept when it is cancelled (T4c).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub partial: Option<Box<Facts>>,
+    pub partial: Option<Arc<Facts>>,
     /// The id of the report that ended it: the same one again changes nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<String>,

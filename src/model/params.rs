@@ -2,10 +2,10 @@
 //!
 //! A plain value is shown to everybody; `{secret: value}` is redacted in previews, explanations and the journal.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
-use serde_json::Value;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde_json::{Value, value::RawValue};
 
 /// Parameters of one level, by name.
 pub type Params = BTreeMap<String, Param>;
@@ -67,9 +67,99 @@ impl Param {
     }
 }
 
+/// A host's own parameters as the JSON text that is stored, shared by all copies of the host.
+///
+/// Ten thousand machines with a few kilobytes each lie in memory and are copied with every step, and hardly a step looks at a parameter. As a tree
+/// of values they would take ten times the memory, and a copy a hundred allocations.
+#[derive(Clone, Default)]
+pub struct PackedParams(Option<Arc<RawValue>>);
+
+impl PackedParams {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// As one JSON object.
+    pub fn json(&self) -> &str {
+        self.0.as_deref().map_or("{}", RawValue::get)
+    }
+
+    /// By name.
+    pub fn unpack(&self) -> Params {
+        serde_json::from_str(self.json()).expect("it was written from parameters")
+    }
+
+    /// Changes them.
+    pub fn change(&mut self, change: impl FnOnce(&mut Params)) {
+        let mut params = self.unpack();
+        change(&mut params);
+        *self = Self::from(&params);
+    }
+}
+
+impl From<&Params> for PackedParams {
+    fn from(params: &Params) -> Self {
+        let text = || serde_json::value::to_raw_value(params).expect("its keys are texts and its values JSON");
+        Self((!params.is_empty()).then(|| Arc::from(text())))
+    }
+}
+
+/// Names are sorted, so the same parameters are the same text.
+impl PartialEq for PackedParams {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other) || one.get() == other.get(),
+            (one, other) => one.is_none() == other.is_none(),
+        }
+    }
+}
+
+impl fmt::Debug for PackedParams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.json())
+    }
+}
+
+impl Serialize for PackedParams {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            Some(text) => text.serialize(to),
+            None => Params::new().serialize(to),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for PackedParams {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Ok(Self::from(&Params::deserialize(from)?))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn packed_parameters_are_the_same_json() {
+        let json = r#"{"a":{"b":[1,2.5,null]},"z":{"secret":"x"}}"#;
+        let packed: PackedParams = serde_json::from_str(&format!(" {json} ")).unwrap();
+        assert_eq!(packed.json(), json);
+        assert_eq!(serde_json::to_string(&packed).unwrap(), json);
+        assert_eq!(serde_json::to_value(&packed).unwrap(), serde_json::from_str::<Value>(json).unwrap());
+        assert!(packed.unpack()["z"].is_secret());
+        assert_eq!(PackedParams::from(&packed.unpack()), packed);
+    }
+
+    #[test]
+    fn no_parameters_are_an_empty_object() {
+        let mut packed = PackedParams::default();
+        assert_eq!((packed.is_empty(), packed.json(), serde_json::to_string(&packed).unwrap()), (true, "{}", "{}".to_owned()));
+        packed.change(|params| drop(params.insert("a".into(), Param::Plain(Value::from(1)))));
+        assert_eq!((packed.is_empty(), packed.json()), (false, r#"{"a":1}"#));
+        packed.change(Params::clear);
+        assert_eq!(packed, PackedParams::default());
+    }
 
     #[track_caller]
     fn check(json: &str, expected: Option<bool>) {

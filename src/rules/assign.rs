@@ -97,7 +97,7 @@ impl Gift<'_> {
     fn kept(&self, host: &Host) -> Option<String> {
         match self {
             Self::Profile(_) => host.profile.as_ref().map(|set| format!("it has {set}")),
-            Self::Param(name, _) => host.params.contains_key(*name).then(|| "it is set".to_owned()),
+            Self::Param(name, _) => host.params.unpack().contains_key(*name).then(|| "it is set".to_owned()),
             Self::Tag(tag) => host.tags.iter().any(|has| has == tag).then(|| "it has it".to_owned()),
         }
     }
@@ -105,7 +105,7 @@ impl Gift<'_> {
     fn give(&self, host: &mut Host) {
         match self {
             Self::Profile(name) => host.profile = Some((*name).clone()),
-            Self::Param(name, param) => drop(host.params.insert((*name).to_owned(), (*param).clone())),
+            Self::Param(name, param) => host.params.change(|params| drop(params.insert((*name).to_owned(), (*param).clone()))),
             Self::Tag(tag) => host.tags.push((*tag).to_owned()),
         }
     }

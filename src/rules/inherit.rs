@@ -50,6 +50,9 @@ impl Why {
     }
 }
 
+/// What stands in the place of a secret value.
+pub const HIDDEN: &str = "(secret)";
+
 /// A profile with everything it inherits.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Effective {
@@ -77,9 +80,9 @@ pub struct Effective {
     pub disk_boot: Option<DiskBoot>,
     /// Seconds that a build's token opens documents.
     pub token_secs: u64,
-    /// Parameters of each profile of the chain, the oldest first.
+    /// The profiles of the chain themselves, the oldest first: each is a level of parameters.
     #[serde(skip)]
-    pub params: Vec<(Name, Params)>,
+    pub levels: Vec<Arc<Profile>>,
 }
 
 impl Effective {
@@ -91,7 +94,7 @@ impl Effective {
 
 /// The profile `name` with everything it inherits.
 pub fn profile(name: &Name, all: &BTreeMap<Name, Arc<Profile>>) -> Result<Effective, Why> {
-    let mut chain: Vec<&Profile> = vec![all.get(name).ok_or_else(|| Why::Unknown(name.clone()))?];
+    let mut chain: Vec<&Arc<Profile>> = vec![all.get(name).ok_or_else(|| Why::Unknown(name.clone()))?];
     while let Some(child) = chain.last().copied()
         && let Some(parent) = &child.extends
     {
@@ -107,7 +110,7 @@ pub fn profile(name: &Name, all: &BTreeMap<Name, Arc<Profile>>) -> Result<Effect
     Ok(join(name, &chain))
 }
 
-fn join(name: &Name, chain: &[&Profile]) -> Effective {
+fn join(name: &Name, chain: &[&Arc<Profile>]) -> Effective {
     let nearest = || chain.iter().rev();
     Effective {
         name: name.clone(),
@@ -122,7 +125,7 @@ fn join(name: &Name, chain: &[&Profile]) -> Effective {
         deadlines: chain.iter().flat_map(|one| one.deadlines.clone()).collect(),
         disk_boot: nearest().find_map(|one| one.disk_boot),
         token_secs: nearest().find_map(|one| one.token_secs).unwrap_or(TOKEN_SECS),
-        params: chain.iter().map(|one| (one.name.clone(), one.params.clone())).collect(),
+        levels: chain.iter().map(|&one| Arc::clone(one)).collect(),
     }
 }
 
@@ -151,18 +154,40 @@ pub struct Origin {
     pub shadows: Vec<Shadowed>,
 }
 
+/// The levels that parameters come from, the farthest first, each with its kind and name.
+fn levels<'a>(
+    global: &'a Params,
+    network: Option<&'a Network>,
+    profile: Option<&'a Effective>,
+) -> impl Iterator<Item = (&'static str, &'a str, &'a Params)> {
+    let network = network.map(|network| ("network ", network.name.as_ref(), &network.params));
+    let profiles = profile.into_iter().flat_map(|profile| &profile.levels).map(|level| ("profile ", level.name.as_ref(), &level.params));
+    [("global", "", global)].into_iter().chain(network).chain(profiles)
+}
+
 /// Every parameter of a host with its origin.
 pub fn params(global: &Params, network: Option<&Network>, profile: Option<&Effective>, host: Option<&Host>) -> BTreeMap<String, Origin> {
     let mut all = BTreeMap::new();
-    lay(&mut all, "global", global);
-    if let Some(network) = network {
-        lay(&mut all, &format!("network {}", network.name), &network.params);
-    }
-    for (name, params) in profile.iter().flat_map(|profile| &profile.params) {
-        lay(&mut all, &format!("profile {name}"), params);
+    for (kind, name, params) in levels(global, network, profile) {
+        lay(&mut all, &format!("{kind}{name}"), params);
     }
     if let Some(host) = host {
-        lay(&mut all, &format!("host {}", host.name), &host.params);
+        lay(&mut all, &format!("host {}", host.name), &host.params.unpack());
+    }
+    all
+}
+
+/// What templates see under `params`, by name: the value of the nearest level, `own` being the host's, and whether any level calls it secret.
+pub fn values<'a>(
+    global: &'a Params,
+    network: Option<&'a Network>,
+    profile: Option<&'a Effective>,
+    own: &'a Params,
+) -> BTreeMap<&'a str, (&'a Value, bool)> {
+    let mut all = BTreeMap::new();
+    for (name, param) in levels(global, network, profile).map(|(.., params)| params).chain([own]).flatten() {
+        let secret = all.get(name.as_str()).is_some_and(|&(_, secret)| secret) || param.is_secret();
+        all.insert(name.as_str(), (param.value(), secret));
     }
     all
 }
@@ -179,14 +204,9 @@ fn lay(all: &mut BTreeMap<String, Origin>, from: &str, params: &Params) {
     }
 }
 
-/// The plain object that templates see under `params`.
-pub fn values(all: BTreeMap<String, Origin>) -> serde_json::Map<String, Value> {
-    all.into_iter().map(|(key, origin)| (key, origin.value)).collect()
-}
-
 /// The same origins with every secret value replaced, for people.
 pub fn redacted(all: &BTreeMap<String, Origin>) -> BTreeMap<String, Origin> {
-    let hide = |secret: bool, value: &Value| if secret { Value::from("(secret)") } else { value.clone() };
+    let hide = |secret: bool, value: &Value| if secret { Value::from(HIDDEN) } else { value.clone() };
     let shadow = |one: &Shadowed| Shadowed { value: hide(one.secret, &one.value), ..one.clone() };
     let show = |one: &Origin| Origin { value: hide(one.secret, &one.value), shadows: one.shadows.iter().map(shadow).collect(), ..one.clone() };
     all.iter().map(|(key, origin)| (key.clone(), show(origin))).collect()

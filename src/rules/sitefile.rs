@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, fmt, net::Ipv4Addr, sync::Arc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::model::{DiskBoot, Host, HostId, HostName, Mac, Name, Network, Params, Profile, Rule, SmbiosUuid, Timestamp};
+use crate::model::{DiskBoot, Host, HostId, HostName, Mac, Name, Network, PackedParams, Params, Profile, Rule, SmbiosUuid, Timestamp};
 
 /// A mistake in the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -186,7 +186,7 @@ impl SiteHost {
         set(&mut host.address, &self.address);
         set(&mut host.loader, &self.loader);
         set(&mut host.disk_boot, &self.disk_boot);
-        set(&mut host.params, &self.params);
+        set(&mut host.params, &self.params.as_ref().map(PackedParams::from));
         set(&mut host.tags, &self.tags);
     }
 }

@@ -11,6 +11,8 @@
 
 pub mod read;
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::{DiskResult, Facts, LiveMode, Mac, Progress, SessionId, SmbiosUuid};
@@ -77,12 +79,12 @@ pub enum Content {
     /// Some facts; more will come.
     Partial {
         /// What was found so far.
-        facts: Box<Facts>,
+        facts: Arc<Facts>,
     },
     /// All facts.
     Facts {
         /// What was found.
-        facts: Box<Facts>,
+        facts: Arc<Facts>,
     },
     /// The end of a wipe, good or bad.
     Wipe {

@@ -46,7 +46,7 @@ pub async fn site() -> Site {
 async fn know(site: &Site, facts: Value) {
     let seen = site.house.find("n1").unwrap();
     let mut next = Host::clone(&seen);
-    next.facts = Some(Box::new(serde_json::from_value(facts).unwrap()));
+    next.facts = Some(std::sync::Arc::new(serde_json::from_value(facts).unwrap()));
     next.facts_at = Some(site.house.now());
     let fact = Pen::new(lab::admin(), site.house.now()).of(&seen).write(What::Edited { fields: vec!["facts".into()] }, "for the test");
     let saved = site.house.save(&seen, Some(next), Writes { facts: vec![fact], ..Writes::default() }).await.unwrap();

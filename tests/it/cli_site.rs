@@ -192,7 +192,7 @@ async fn with_facts(served: &Served) {
     let house = &served.site.house;
     let seen = house.find("n1").unwrap();
     let mut next = bootwright::model::Host::clone(&seen);
-    next.facts = Some(Box::new(serde_json::from_value(facts).unwrap()));
+    next.facts = Some(std::sync::Arc::new(serde_json::from_value(facts).unwrap()));
     next.facts_at = Some(house.now());
     let pen = bootwright::app::house::Pen::new(crate::lab::admin(), house.now()).of(&seen);
     let fact = pen.write(bootwright::model::What::Edited { fields: vec!["facts".into()] }, "for the test");

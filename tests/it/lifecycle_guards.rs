@@ -3,6 +3,8 @@
 //! Each of these is here because nothing else noticed when the guard was weakened (`tests/mutants`). Some hosts are such as no history
 //! leads to: a record that somebody damaged must not make a rule do more than it may.
 
+use std::sync::Arc;
+
 use bootwright::model::lifecycle::Decommission;
 use bootwright::model::{
     Administrative, Availability, BuildKind, DiskState, Facts, Host, IssueKind, Lifecycle, LoopClass, Method, PowerState, ReturnTo, Role, Stage,
@@ -225,11 +227,12 @@ fn a_first_registration_keeps_what_is_known_of_the_disks() {
 }
 
 /// Facts with these disks; the last one's medium can be taken out.
-fn with_disks(ids: &[&str], removable: bool) -> Box<Facts> {
+fn with_disks(ids: &[&str], removable: bool) -> Arc<Facts> {
     let mut facts = facts(1);
+    let found = Arc::make_mut(&mut facts);
     let disk = |id: &&str| serde_json::from_value(serde_json::json!({ "id": id, "name": "sda", "size_bytes": 1 })).unwrap();
-    facts.disks = ids.iter().map(disk).collect();
-    facts.disks.last_mut().unwrap().removable = removable;
+    found.disks = ids.iter().map(disk).collect();
+    found.disks.last_mut().unwrap().removable = removable;
     facts
 }
 
@@ -259,7 +262,7 @@ fn a_disk_that_came_after_the_wipe_is_not_clean() {
 fn a_disk_is_the_wiped_one_by_name_size_and_place_in_the_machine() {
     let before = |change: &dyn Fn(&mut Facts), now: &[&str]| {
         let mut known = with_disks(&["a", "b"], false);
-        change(&mut known);
+        change(Arc::make_mut(&mut known));
         let host = with(maintenance(ReturnTo::Available), |host| host.facts = Some(known));
         let registering = go(&go(&host, &Event::MaintenanceEnd { touched: true, live: register() }), &hello(true, 1));
         let facts = with_disks(now, false);

@@ -152,7 +152,7 @@ static PROFILE: LazyLock<Effective> = LazyLock::new(|| Effective {
     deadlines: BTreeMap::new(),
     disk_boot: None,
     token_secs: 3600,
-    params: Vec::new(),
+    levels: Vec::new(),
 });
 
 impl World {

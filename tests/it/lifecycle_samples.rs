@@ -2,6 +2,8 @@
 //!
 //! Values are fixed: the same sample is the same host in every run, so that goldens stay still.
 
+use std::sync::Arc;
+
 use std::collections::BTreeMap;
 
 use bootwright::model::lifecycle::{Decommission, ErrorFrom};
@@ -99,10 +101,10 @@ pub fn plan(disks: u64) -> WipePlan {
 }
 
 /// Facts of a machine with so many cores.
-pub fn facts(cores: u32) -> Box<Facts> {
+pub fn facts(cores: u32) -> Arc<Facts> {
     let mut facts = Facts::default();
     facts.cpu.cores = cores;
-    Box::new(facts)
+    Arc::new(facts)
 }
 
 /// The agent's first word from this power-on.

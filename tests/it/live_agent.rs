@@ -3,6 +3,8 @@
 //!
 //! The agent here is what a script's kernel line makes of it, and knows nothing else.
 
+use std::sync::Arc;
+
 use bootwright::{
     app::{Failure, Refusal, Told, action::Words, script::ScriptAsk},
     model::{
@@ -66,14 +68,14 @@ impl Agent {
     }
 }
 
-pub fn facts() -> Box<Facts> {
+pub fn facts() -> Arc<Facts> {
     let disk = |name: &str, wwn: &str| {
         json!({ "id": format!("wwn:{wwn}"), "name": name, "wwn": wwn, "model": "M", "serial": name, "size_bytes": 1 << 30, "transport": "sata",
                 "erase": ["write_zeroes", "overwrite"] })
     };
     let facts = json!({ "system": { "vendor": "V", "product": "P", "serial": "7XK2M93", "uuid": BOARD },
         "nics": [{ "name": "eth0", "mac": MAC, "link": true, "boot": true }], "disks": [disk("sda", "0x1"), disk("sdb", "0x2")] });
-    Box::new(serde_json::from_value(facts).unwrap())
+    Arc::new(serde_json::from_value(facts).unwrap())
 }
 
 /// The results of a wipe of the host's planned disks; `bad` is the one that failed.
@@ -204,7 +206,7 @@ async fn an_unknown_machine_is_recorded_registered_and_offered_a_build() {
     let reply = agent.hello(&lab).await.unwrap();
     assert_eq!((reply.action, reply.host.as_str()), (Action::Register, name.as_str()));
     let mut found = facts();
-    found.nics[0].mac = new;
+    Arc::make_mut(&mut found).nics[0].mac = new;
     assert_eq!(agent.report(&lab, "f", Content::Facts { facts: found }).await.unwrap().action, Action::Wait);
     let host = lab.house.find(&name).unwrap();
     assert_eq!(host.lifecycle, Lifecycle::Unavailable);

@@ -85,7 +85,7 @@ async fn register(lab: &Lab, name: &str, facts: Value) -> Action {
     let uuid = facts["system"]["uuid"].as_str().map(|text| text.parse().unwrap());
     let hello = Hello { protocol: PROTOCOL, agent: "0.1.0".into(), image: "1".into(), session, mode: LiveMode::Register, macs, uuid };
     assert_eq!(lab.house.agent_hello(&token, &hello).await.unwrap().action, Action::Register);
-    let content = Content::Facts { facts: Box::new(serde_json::from_value(facts).unwrap()) };
+    let content = Content::Facts { facts: std::sync::Arc::new(serde_json::from_value(facts).unwrap()) };
     let report = Report { protocol: PROTOCOL, session, report_id: format!("r{}", host.version), content };
     lab.house.agent_report(&token, &report).await.unwrap().action
 }
@@ -304,7 +304,8 @@ async fn rules_give_a_fresh_host_what_nobody_set_and_the_journal_names_them() {
     register(&lab, CARD, report(CARD, BOARD)).await;
     let host = find(&lab, CARD).unwrap();
     assert_eq!((host.profile.as_ref().map(AsRef::as_ref), host.tags.join(" ")), (Some("os"), "mine small all".to_owned()));
-    assert_eq!((host.params["role"].value(), host.params["rack"].value()), (&json!("web"), &json!("r1")));
+    let params = host.params.unpack();
+    assert_eq!((params["role"].value(), params["rack"].value()), (&json!("web"), &json!("r1")));
     let told = journal(&lab, "changed").await;
     for line in ["profile os by rule small", "params.role web by rule small", "tags small by rule small", "tags all by rule late"] {
         assert!(told.iter().any(|text| text == line), "{line}: {told:?}");

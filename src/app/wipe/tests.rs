@@ -2,6 +2,8 @@
 //!
 //! The run is opened by the lifecycle's own event; the conversation with an agent is `app::agent`'s.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::{
     app::start,
@@ -45,7 +47,7 @@ impl Lab {
         };
         lab.house.create_host(&ada(), site).await.unwrap();
         lab.draft(&ada(), |draft| {
-            draft.host.facts = Some(Box::new(facts()));
+            draft.host.facts = Some(Arc::new(facts()));
             draft.host.facts_at = Some(lab.house.now());
             draft.note(What::Edited { fields: vec!["facts".into()] }, "for the test");
             draft.event(&Event::Adopt { confirm: Some("n1".into()) }).map(drop).unwrap();

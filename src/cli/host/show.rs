@@ -77,6 +77,7 @@ fn facts(host: &Host) -> Vec<(&'static str, String)> {
     };
     let params: Vec<String> = host
         .params
+        .unpack()
         .iter()
         .map(|(name, param)| if param.is_secret() { format!("{name}=(secret)") } else { format!("{name}={}", param.value()) })
         .collect();

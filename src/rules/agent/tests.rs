@@ -2,6 +2,8 @@
 //!
 //! One line per case; `A` is the power-on of the hello, `B` another one.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::model::{
     DiskId, Issue, LiveId, PlannedDisk, ReturnTo, Then, TokenHash, WipePolicy,
@@ -89,7 +91,7 @@ fn said(verdict: Verdict) -> String {
 }
 
 fn facts() -> Content {
-    Content::Facts { facts: Box::default() }
+    Content::Facts { facts: Arc::default() }
 }
 
 fn wiped() -> Content {
@@ -148,7 +150,7 @@ fn an_agent_whose_try_was_given_up_boots_for_the_next_one() {
 #[test]
 fn a_report_is_taken_from_the_power_on_that_said_hello_and_only_of_its_work() {
     let (register, clean) = (open_run(LiveMode::Register, Some(A)), open_run(LiveMode::Clean, Some(A)));
-    let some = Content::Partial { facts: Box::default() };
+    let some = Content::Partial { facts: Arc::default() };
     for (content, of_register, of_clean) in
         [(facts(), "take", "no wrong_mode"), (some, "take", "no wrong_mode"), (wiped(), "no wrong_mode", "take"), (failed(), "take", "take")]
     {

@@ -21,7 +21,7 @@ fn facts() -> Facts {
 fn host() -> Host {
     let mut host = Host::new(HostId(Uuid::nil()), "n1".parse().unwrap(), vec!["b4:96:91:00:00:01".parse().unwrap()], Timestamp::UNIX_EPOCH);
     host.network = Some("lab".parse().unwrap());
-    host.params.insert("rack".to_owned(), serde_json::from_value(json!("r7")).unwrap());
+    host.params.change(|params| drop(params.insert("rack".to_owned(), serde_json::from_value(json!("r7")).unwrap())));
     host
 }
 
@@ -133,8 +133,9 @@ fn the_first_rule_in_order_gives_each_field_and_what_is_set_stays() {
     assert_eq!(keeps, want);
     assert_eq!((trial.unjudged.len(), trial.unjudged[0].rule.as_ref()), (1, "d"));
     assert_eq!((host.profile.as_ref().map(AsRef::as_ref), host.tags.join(" ")), (Some("db"), "big dell any".to_owned()));
-    assert_eq!((host.params["rack"].value(), host.params["pass"].value()), (&json!("r7"), &json!("hush")));
-    assert!(host.params["pass"].is_secret());
+    let params = host.params.unpack();
+    assert_eq!((params["rack"].value(), params["pass"].value()), (&json!("r7"), &json!("hush")));
+    assert!(params["pass"].is_secret());
     let again = rules.assign(&mut host, &facts());
     assert!(again.gives.is_empty(), "{again:?}");
 }

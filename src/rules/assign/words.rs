@@ -78,7 +78,8 @@ fn laid(facts: &Value, host: &Value) -> Words {
 }
 
 fn host_words(host: &Host) -> Value {
-    let plain = host.params.iter().filter(|(_, param)| !param.is_secret());
+    let params = host.params.unpack();
+    let plain = params.iter().filter(|(_, param)| !param.is_secret());
     let params: Map<String, Value> = plain.map(|(name, param)| (name.clone(), param.value().clone())).collect();
     json!({
         "name": host.name, "label": host.name.label(), "domain": host.name.domain(), "mac": host.macs.first(), "macs": host.macs,

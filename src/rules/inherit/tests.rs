@@ -75,13 +75,24 @@ fn params_of(json: Value) -> Params {
 }
 
 fn example() -> BTreeMap<String, Origin> {
+    over_example(|global, network, profile, host| {
+        let origins = params(global, Some(network), Some(profile), Some(host));
+        let own = host.params.unpack();
+        let seen = values(global, Some(network), Some(profile), &own);
+        let told = origins.iter().map(|(name, origin)| (name.as_str(), (&origin.value, origin.secret))).collect();
+        assert_eq!(seen, told, "templates see what is explained");
+        origins
+    })
+}
+
+fn over_example<R>(look: impl FnOnce(&Params, &Network, &Effective, &Host) -> R) -> R {
     let network: Network = serde_json::from_value(json!({"name": "lab", "subnet": "10.0.0.0/24", "params": {"tz": "CET", "ntp": "n"}})).unwrap();
     let chain =
         all(json!([{"name": "base", "params": {"tz": "B", "root": {"secret": "r1"}}}, {"name": "a", "extends": "base", "params": {"tz": "A"}}]));
     let profile = profile(&name("a"), &chain).unwrap();
     let mut host = crate::rules::session::history::bare_host();
-    host.params = params_of(json!({"root": "r2", "own": {"x": 1}}));
-    params(&params_of(json!({"tz": "UTC", "ntp": "g"})), Some(&network), Some(&profile), Some(&host))
+    host.params = (&params_of(json!({"root": "r2", "own": {"x": 1}}))).into();
+    look(&params_of(json!({"tz": "UTC", "ntp": "g"})), &network, &profile, &host)
 }
 
 #[track_caller]
@@ -102,5 +113,5 @@ fn every_value_says_where_it_came_from_and_what_it_replaced() {
 #[test]
 fn what_was_secret_once_stays_hidden_though_a_nearer_level_forgot_to_say_so() {
     origin("root", r#"host n1 "(secret)" [profile base "(secret)"]"#);
-    assert_eq!(values(example())["root"], "r2");
+    assert_eq!(example()["root"].value, "r2");
 }

@@ -3,6 +3,8 @@
 //! An event carries the values its rows need and nothing else. Checks that need secrets or the world (does the token match, is the
 //! plan the one we sent) arrive as booleans, because whoever parsed the request knows; what follows from them is decided here.
 
+use std::sync::Arc;
+
 use super::parts::{Clock, Health, NewBuild, NewLive, Wiped};
 use crate::model::{BuildId, Crew, DiskResult, Facts, LoopClass, PowerState, Progress, SessionId, Stage, TaskKind, Then, Timestamp};
 
@@ -17,7 +19,7 @@ pub enum Event {
     /// T3, T3a, T15: the facts.
     RegisterReport {
         /// What was found.
-        facts: Box<Facts>,
+        facts: Arc<Facts>,
         /// The token is this run's.
         token_ok: bool,
         /// The mandatory facts are there.
@@ -30,7 +32,7 @@ pub enum Event {
     /// T4c: facts that are not all yet; should an operator cancel, they are what is left.
     RegisterPartial {
         /// What was found so far.
-        facts: Box<Facts>,
+        facts: Arc<Facts>,
         /// The token is this run's.
         token_ok: bool,
     },

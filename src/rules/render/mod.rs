@@ -6,6 +6,7 @@
 
 mod bounds;
 pub mod condition;
+mod context;
 mod fault;
 mod filters;
 mod plain;
@@ -14,11 +15,12 @@ pub mod tags;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, Template, UndefinedBehavior, Value, syntax::SyntaxConfig, value::Serde};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, Template, UndefinedBehavior, Value, syntax::SyntaxConfig};
 use sha2::{Digest, Sha256};
 
 use crate::model::{Source, Sources, TemplateFault, TemplateOrigin};
 
+pub use context::Context;
 pub use filters::NAMES as FILTERS;
 pub use plain::{fault_script, serial_script};
 
@@ -55,26 +57,26 @@ impl Catalog {
         if faults.is_empty() { Ok(Self { engine, sources }) } else { Err(faults) }
     }
 
-    /// Renders the template of that name. `context` is a JSON object; absent and null values cannot be printed.
-    pub fn render(&self, name: &str, context: &serde_json::Value) -> Result<String, TemplateFault> {
+    /// Renders the template of that name. Absent and null values cannot be printed.
+    pub fn render(&self, name: &str, context: impl Into<Context>) -> Result<String, TemplateFault> {
         let Ok(template) = self.engine.get_template(name) else {
             return Err(fault::unknown(name));
         };
-        run(&template, context).map_err(|error| fault::locate(name, template.source(), &error, &self.sources))
+        run(&template, context.into()).map_err(|error| fault::locate(name, template.source(), &error, &self.sources))
     }
 
     /// Renders a text that is no template of the set (kernel arguments); `label` stands for its name in a fault. It may include
     /// templates of the set.
-    pub fn render_text(&self, label: &str, text: &str, context: &serde_json::Value) -> Result<String, TemplateFault> {
+    pub fn render_text(&self, label: &str, text: &str, context: impl Into<Context>) -> Result<String, TemplateFault> {
         if text.len() > TEXT_LIMIT_BYTES {
             return Err(fault::too_long(label));
         }
-        let rendered = self.engine.template_from_named_str(label, text).and_then(|template| run(&template, context));
+        let rendered = self.engine.template_from_named_str(label, text).and_then(|template| run(&template, context.into()));
         rendered.map_err(|error| fault::locate(label, text, &error, &self.sources))
     }
 
     /// The same for a kernel's arguments on a line of an iPXE script: no value may become a command or be expanded there.
-    pub fn render_args(&self, label: &str, text: &str, context: &serde_json::Value) -> Result<String, TemplateFault> {
+    pub fn render_args(&self, label: &str, text: &str, context: impl Into<Context>) -> Result<String, TemplateFault> {
         let rendered = self.render_text(label, text, context)?;
         match plain::kernel_args(text, &rendered) {
             Ok(()) => Ok(rendered),
@@ -174,9 +176,9 @@ fn missing(name: &str, text: &str, sources: &Sources) -> Vec<TemplateFault> {
     tags::links(text).iter().filter(absent).map(|link| fault::missing(name, link, sources)).collect()
 }
 
-fn run(template: &Template<'_, '_>, context: &serde_json::Value) -> Result<String, Error> {
+fn run(template: &Template<'_, '_>, context: Context) -> Result<String, Error> {
     let mut sink = sink::Sink::new(OUTPUT_LIMIT_BYTES);
-    let done = template.render_captured_to(Value::from(Serde(context)), &mut sink).map(drop);
+    let done = template.render_captured_to(context.root(), &mut sink).map(drop);
     if sink.is_full() {
         return Err(fault::complain(
             "output-limit",

@@ -4,6 +4,8 @@
 
 mod proof;
 
+use std::sync::Arc;
+
 use super::*;
 use crate::model::{
     Deadlines, HostId,
@@ -216,7 +218,7 @@ fn times_are_told_in_units_that_fit() {
 
 #[test]
 fn facts_are_believed_as_long_as_the_site_says() {
-    let known = Host { facts: Some(Box::new(found(&[nvme("a")]))), ..host() };
+    let known = Host { facts: Some(Arc::new(found(&[nvme("a")]))), ..host() };
     assert!(facts(&known, at(0), 86_400).is_ok());
     assert!(facts(&known, at(86_400), 86_400).is_ok());
     let stale = facts(&known, at(86_401), 86_400).unwrap_err();

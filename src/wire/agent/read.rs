@@ -3,6 +3,8 @@
 //! Unknown fields are left alone, because the agent may be newer than we are. Whatever is kept is bounded here: texts are cut, lists and
 //! facts that no machine has are refused, because a record lives in memory. Whether what was said is true is not decided here.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -126,7 +128,7 @@ enum Kind {
 
 #[derive(Deserialize)]
 struct Found {
-    facts: Box<Facts>,
+    facts: Arc<Facts>,
 }
 
 #[derive(Deserialize)]
@@ -163,7 +165,7 @@ pub fn report(body: &[u8]) -> Result<Report, Malformed> {
     Ok(Report { protocol, session, report_id, content })
 }
 
-fn facts(value: &Value) -> Result<Box<Facts>, Malformed> {
+fn facts(value: &Value) -> Result<Arc<Facts>, Malformed> {
     let facts = part::<Found>(value)?.facts;
     if facts.disks.len() > MOST_DISKS { Err(wrong("facts.disks", format!("more than {MOST_DISKS} disks"))) } else { Ok(facts) }
 }
@@ -236,7 +238,7 @@ mod tests {
         let facts = format!(r#"{{"tpm":"{long}","disks":[{{"id":"a","name":"sda","size_bytes":1,"serial":"{long}"}}]}}"#);
         let body = format!(r#"{{"protocol":1,"session":"00c0ffee5eed1234","report_id":"r","kind":"facts","facts":{facts}}}"#);
         let Content::Facts { facts } = report(body.as_bytes()).unwrap().content else { panic!("no facts") };
-        assert_eq!((facts.disks[0].serial.len(), facts.tpm.map(|tpm| tpm.len())), (FAILURE_CHARS, Some(FAILURE_CHARS)));
+        assert_eq!((facts.disks[0].serial.len(), facts.tpm.as_ref().map(String::len)), (FAILURE_CHARS, Some(FAILURE_CHARS)));
         let tools = vec![format!("\"{long}\""); 100].join(",");
         let body = format!(
             r#"{{"protocol":1,"session":"00c0ffee5eed1234","report_id":"r","kind":"wipe","plan_hash":"h","results":[],"tools":[{tools}],"error":"{long}"}}"#

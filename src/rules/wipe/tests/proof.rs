@@ -2,6 +2,8 @@
 //!
 //! Disks and plans are those of the tables beside it.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::model::{
     Crew, DiskResult, LiveId, LiveMode, LiveRun, Then, TokenHash,
@@ -122,7 +124,7 @@ fn every_planned_disk_gets_a_paper_that_says_what_is_proven() {
     let run = run(&plan);
     let mut facts = found(&[]);
     facts.system.serial = "CHASSIS".into();
-    let host = Host { facts: Some(Box::new(facts)), ..host() };
+    let host = Host { facts: Some(Arc::new(facts)), ..host() };
     let liar = DiskResult { verification: Verification::default(), ..good("b") };
     let results = [good("a"), liar];
     let tools = ["blkdiscard 2.38".to_owned()];

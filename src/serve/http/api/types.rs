@@ -32,7 +32,9 @@ impl HostView {
     /// The host as this caller may see it.
     pub fn of(host: &Host, caller: &Caller) -> Self {
         let mut host = host.clone();
-        hide(&mut host.params, caller);
+        if !host.params.is_empty() {
+            host.params.change(|params| hide(params, caller));
+        }
         host.build = host.build.map(build);
         if let Some(run) = host.live.as_mut() {
             run.token_hash = TokenHash(HIDDEN.into());

@@ -52,13 +52,13 @@ impl Step {
         match self {
             Self::Tags(_, tags) => host.tags = tags,
             Self::Macs(_, macs) => host.macs = macs.into_iter().flat_map(|n| super::host(n).macs).collect(),
-            Self::Facts(_, load) => {
-                drop(host.params.insert("load".parse().unwrap(), Param::Plain(serde_json::json!({"load": load, "disks": [1, {"": null}]}))))
-            }
+            Self::Facts(_, load) => host.params.change(|params| {
+                drop(params.insert("load".parse().unwrap(), Param::Plain(serde_json::json!({"load": load, "disks": [1, {"": null}]}))))
+            }),
             Self::Build(_, n, log) => host.build = Some(Build { log, ..build(n) }),
             Self::Reserve(_, user) => host.lifecycle = Lifecycle::Reserved { user, until: None },
-            Self::Params(_, key, true) => drop(host.params.insert(key, Param::Secret(Secret { secret: "s".into() }))),
-            Self::Params(_, key, false) => drop(host.params.insert(key, Param::Plain(serde_json::json!([1, {"a": "b"}])))),
+            Self::Params(_, key, true) => host.params.change(|params| drop(params.insert(key, Param::Secret(Secret { secret: "s".into() })))),
+            Self::Params(_, key, false) => host.params.change(|params| drop(params.insert(key, Param::Plain(serde_json::json!([1, {"a": "b"}]))))),
             Self::Delete(_) | Self::Global(_) | Self::Evidence(_) => {}
         }
     }

@@ -16,7 +16,7 @@ use crate::feed::Feed;
 static FACTS: LazyLock<Facts> = LazyLock::new(|| {
     let report = read::report(include_bytes!("../../../golden/agent/report-facts-1.json")).expect("a report");
     match report.content {
-        Content::Facts { facts } => *facts,
+        Content::Facts { facts } => std::sync::Arc::unwrap_or_clone(facts),
         other => panic!("{other:?}"),
     }
 });
