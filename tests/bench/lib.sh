@@ -133,7 +133,7 @@ each() {
     for server in $1; do
         if "start_$row" "$server"; then "work_$row" "$server"
         else loud "$server does not start: $(tail -n 3 "$BENCH_DIR/$server/out" 2>/dev/null | tr '\n' ' ')"; fi
-        servers_stop; rm -rf "${BENCH_DIR:?}/$server"
+        servers_stop; [ -n "${BENCH_KEEP:-}" ] || rm -rf "${BENCH_DIR:?}/$server"
     done
 }
 

@@ -34,6 +34,9 @@ ours_start() {
     "$LAB_BIN/wait" -t 30 -p "$BENCH_DIR/$1.pid" "$BENCH_DIR/$1/out" 'serve: ready' >/dev/null
 }
 
+# ours_searched NAME - returns when the search for damage is over, which follows every start once and is no part of answering
+ours_searched() { "$LAB_BIN/wait" -t 60 -p "$BENCH_DIR/$1.pid" "$BENCH_DIR/$1/out" 'searched for damage' >/dev/null; }
+
 # ours_ask NAME ARGS… - the command line client against it
 ours_ask() {
     local name=$1; shift

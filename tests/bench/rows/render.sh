@@ -9,7 +9,7 @@ start_render() {
     mkdir -p "$dir"
     case $1 in
     bootwright)
-        prepared rich && ours_start bootwright ;;
+        prepared rich && ours_start bootwright && ours_searched bootwright ;;
     jinja2) # parsed once, served by uvicorn
         inventory && server_start jinja2 env INVENTORY="$BENCH_OUT/inventory" uvicorn --app-dir "$BENCH_BIN/render" --host "$SERVER_IP" --port 80 \
             --no-access-log --log-level error jinja:app
