@@ -37,7 +37,7 @@ EOS
 faults_site() {
     site_network full
     cat <<EOS
-  - {name: far, subnet: $far.0/20, dhcp: full, server: $LAB_IP4, pools: [{first: $far.10, last: 10.78.15.250}], lease_secs: 86400}
+  - {name: far, subnet: 10.78.0.0/16, dhcp: full, server: $LAB_IP4, pools: [{first: $far.10, last: 10.78.255.250}], lease_secs: 86400}
   - {name: one, subnet: 10.80.0.0/24, dhcp: full, server: $LAB_IP4, pools: [{first: 10.80.0.10, last: 10.80.0.10}], lease_secs: 3600}
 profiles:
   - {name: os, kernel: lab/1/vmlinuz, initrds: [lab/1/initrd.gz], args: "x={{ documents }}/answer", documents: {answer: answer.cfg}}
@@ -47,7 +47,7 @@ EOS
 # faults_net - the segment and the relay
 faults_net() {
     "$LAB_BIN/net" up; "$LAB_BIN/net" host c1 "$LAB_PREFIX4.3"
-    ip -n "$LAB_NS.c1" addr add $far.1/20 dev eth0; in_ns ip route add 10.78.0.0/20 via "$LAB_PREFIX4.3"
+    ip -n "$LAB_NS.c1" addr add $far.1/16 dev eth0; in_ns ip route add 10.78.0.0/16 via "$LAB_PREFIX4.3"
     ip -n "$LAB_NS.c1" addr add 10.80.0.1/24 dev eth0; in_ns ip route add 10.80.0.0/24 via "$LAB_PREFIX4.3"
 }
 
