@@ -11,5 +11,7 @@ use bootwright::cli::{self, console::Console};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // Huge pages that are half empty made ten thousand hosts a third larger. Where the kernel cannot leave them out, they stay.
+    let _ = nix::sys::prctl::set_thp_disable(true);
     Console::real(|console| ExitCode::from(cli::run(std::env::args_os(), console)))
 }
