@@ -55,7 +55,7 @@ pub struct Enabled {
 impl House {
     /// Opens a build (T9, T13; T24 for a host whose build failed is [`House::retry_build`]).
     pub async fn enable_build(&self, actor: &Actor, key: &str, version: Option<u64>, ask: &BuildAsk, idempotency: Option<&str>) -> Told<Enabled> {
-        if let Some(enabled) = self.asked_before(key, idempotency)? {
+        if let Some(enabled) = self.asked_before(key, idempotency).await? {
             return Ok(enabled);
         }
         self.open_build(actor, key, version, ask, idempotency, |build, confirm| Event::EnableBuild { build: Box::new(build), confirm }).await
@@ -103,9 +103,11 @@ impl House {
         self.store.host_by_build(id)?.ok_or_else(|| Refusal::Unknown { noun: "present build", name: id.to_string() }.into())
     }
 
-    fn asked_before(&self, key: &str, idempotency: Option<&str>) -> Told<Option<Enabled>> {
-        let host = self.find(key)?;
-        let build = host.build.clone().filter(|build| idempotency.is_some() && build.idempotency_key.as_deref() == idempotency);
+    /// The build of this host that was asked for with this key, however many came after it: a request that is delivered late must not install again.
+    async fn asked_before(&self, key: &str, idempotency: Option<&str>) -> Told<Option<Enabled>> {
+        let Some(idempotency) = idempotency else { return Ok(None) };
+        let builds = self.store.builds(self.find(key)?.id).await?;
+        let build = builds.into_iter().find(|build| build.idempotency_key.as_deref() == Some(idempotency));
         Ok(build.map(|build| Enabled { build, findings: Vec::new(), fresh: false }))
     }
 
@@ -124,11 +126,16 @@ impl House {
                 is_version(&draft.seen, version)?;
                 let new = self.new_build(&draft.seen, ask, idempotency)?;
                 let id = new.id;
-                draft.event(&event(new, ask.confirm.clone())).map_err(Refusal::Lifecycle)?;
+                let opened = draft.event(&event(new, ask.confirm.clone())).map_err(Refusal::Lifecycle)?;
                 let findings = self.passes(draft, ask.force).inspect_err(|_| draft.forget())?;
-                Ok((id, findings))
+                Ok((opened.then_some(id), findings))
             })
             .await?;
+        let Some(id) = id else {
+            // The same request at the same time was quicker.
+            let twin = self.asked_before(key, idempotency).await?;
+            return twin.ok_or_else(|| Refusal::Closed("the build is open already".into()).into());
+        };
         Ok(Enabled { build: self.build(id).await?.1, findings, fresh: true })
     }
 

@@ -242,6 +242,14 @@ async fn the_store_knows_a_key_when_memory_has_forgotten_it() {
     let site = Site::new().await;
     let key = [("idempotency-key", "k1")];
     let first = site.ask_with(Operator, "POST", "/hosts/n1/builds", &key, json!({ "confirm": "n1" })).await.json();
+    // Another build has come and gone since: a request that is delivered late must not install again.
+    for _ in 0..2 {
+        let open = site.house.find("n1").unwrap().build.clone().unwrap().id;
+        assert_eq!(site.ask(Operator, "POST", &format!("/builds/{open}/cancel"), NO).await.status, 200);
+        if open.to_string() == first["id"] {
+            assert_eq!(site.ask(Operator, "POST", "/hosts/n1/builds", json!({ "confirm": "n1" })).await.status, 201);
+        }
+    }
     let restarted = api::routes(Edge { house: site.house.clone(), stop: site.stop.clone() });
     let request = Request::post("/api/v1/hosts/n1/builds")
         .header("authorization", format!("Bearer {}", site.token(Operator)))
@@ -250,6 +258,7 @@ async fn the_store_knows_a_key_when_memory_has_forgotten_it() {
         .unwrap();
     let again = send(&restarted, request).await;
     assert_eq!((again.status, &again.json()["id"]), (200, &first["id"]));
+    assert!(site.house.find("n1").unwrap().open_build().is_none());
 }
 
 #[tokio::test]
