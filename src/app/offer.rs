@@ -123,6 +123,13 @@ impl Desk {
         self.house.metrics.dhcp_silence(Silence::Busy.word());
     }
 
+    /// A story broke off by a panic, which is a bug and was told by its own message: there is no answer.
+    pub fn broke(&self, mac: Mac) -> Option<Sending> {
+        self.house.metrics.dhcp_silence(Silence::Bug.word());
+        tracing::error!(%mac, "dhcp: {}", Silence::Bug);
+        None
+    }
+
     /// The kernel dropped so many packets, of whomever, because its buffer was full.
     pub fn overrun(&self, count: u32) {
         self.house.metrics.dhcp_silences(Silence::Overrun.word(), count.into());

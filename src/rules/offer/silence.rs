@@ -72,6 +72,9 @@ pub enum Silence {
     /// The kernel had no room for it, so it was never read.
     #[error("packets came faster than they could be read; the client asks again")]
     Overrun,
+    /// Its story panicked.
+    #[error("answering it ran into a bug of the server; the message before this one says where, please report it")]
+    Bug,
     /// The answer could not be sent.
     #[error("the answer could not be sent: {0}")]
     Unsent(String),
@@ -105,6 +108,7 @@ impl Silence {
             Self::Flood => "flood",
             Self::Newcomers(_) => "newcomers",
             Self::Overrun => "overrun",
+            Self::Bug => "bug",
             Self::Unsent(_) => "unsent",
         }
     }

@@ -9,6 +9,7 @@
 use std::{
     io,
     net::{Ipv4Addr, SocketAddrV4},
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::Duration,
 };
@@ -115,7 +116,7 @@ impl Ear {
     }
 
     fn story(&self, peer: Peer, ask: OfferAsk) -> BoxFuture<'static, Done> {
-        let (door, desk) = (self.door.clone(), self.desk.clone());
+        let (door, desk, teller) = (self.door.clone(), self.desk.clone(), self.desk.clone());
         let story = async move {
             let sending = desk.offer(&ask, &door.echo).await;
             if let Some(delay_ms) = sending.as_ref().map(|sending| sending.delay_ms).filter(|delay_ms| *delay_ms > 0) {
@@ -123,7 +124,8 @@ impl Ear {
             }
             (Some(peer), sending)
         };
-        story.boxed()
+        // A story that panics costs its own packet; the ear hears everybody else.
+        AssertUnwindSafe(story).catch_unwind().map(move |done| done.unwrap_or_else(|_| (Some(peer), teller.broke(peer.mac)))).boxed()
     }
 
     /// Most answers are ready at once and never take part in the waiting.

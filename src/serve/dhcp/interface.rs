@@ -1,6 +1,6 @@
 //! A network interface by name: its index, hardware address and IPv4 addresses, read again from time to time.
 //!
-//! Addresses come and go while the daemon runs; the index does not, unless the interface is made anew (then restart).
+//! Addresses come and go while the daemon runs; the index does not, unless the interface is made anew (then `serve::link` binds it anew).
 
 use std::{
     io,

@@ -18,7 +18,7 @@ mod socket;
 use std::{io, sync::Arc, time::Duration};
 
 use tokio::{
-    task::JoinSet,
+    task::{JoinError, JoinSet},
     time::{Instant, MissedTickBehavior},
 };
 use tokio_util::sync::CancellationToken;
@@ -102,7 +102,8 @@ impl Server {
 
     /// Serves until `stop`, then finishes what is being worked on.
     pub async fn run(self, desk: Arc<Desk>, stop: CancellationToken) {
-        let room = (self.requests / self.doors.len().max(1)).max(1);
+        let sockets: usize = self.doors.iter().map(|door| door.sockets.len()).sum();
+        let room = (self.requests / sockets.max(1)).max(1);
         let (mut ears, mut echoes) = (JoinSet::new(), JoinSet::new());
         for door in &self.doors {
             let hearer = door.clone();
@@ -113,14 +114,31 @@ impl Server {
         }
         let mut tick = tokio::time::interval_at(Instant::now() + TICK, TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while stop.run_until_cancelled(tick.tick()).await.is_some() {
-            self.doors.iter().for_each(|door| door.interface.refresh());
-            if let Err(why) = desk.expire().await {
-                tracing::warn!(%why, "ended leases could not be noted");
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                Some(ended) = ears.join_next() => unless_panicked(ended),
+                _ = tick.tick() => {
+                    self.doors.iter().for_each(|door| door.interface.refresh());
+                    if let Err(why) = desk.expire().await {
+                        tracing::warn!(%why, "ended leases could not be noted");
+                    }
+                }
             }
         }
-        while ears.join_next().await.is_some() {}
+        while let Some(ended) = ears.join_next().await {
+            unless_panicked(ended);
+        }
         echoes.shutdown().await;
+    }
+}
+
+/// A port that nobody hears while everything else goes on would be found out by a hall that does not boot.
+fn unless_panicked(ended: Result<(), JoinError>) {
+    if let Err(fault) = ended
+        && fault.is_panic()
+    {
+        std::panic::resume_unwind(fault.into_panic());
     }
 }
 
