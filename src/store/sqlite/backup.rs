@@ -239,8 +239,15 @@ impl Restored {
         let copy = open::restoring(path);
         let kept = path.with_file_name(format!("{}.before-restore-{}", name_of(path), now.strftime("%Y%m%dT%H%M%SZ")));
         let swap = || -> io::Result<Option<PathBuf>> {
+            if log_of(&copy).metadata().is_ok_and(|log| log.len() > 0) {
+                return Err(io::Error::other(
+                    "what closes open builds and wipes could not be written into the restored copy; make room and restore again",
+                ));
+            }
             let was = path.try_exists()?;
             if was {
+                // What stands in the old database's log belongs to it, also should this be broken off. One too damaged for it goes as it is.
+                let _ = Connection::open(path).and_then(|old| old.pragma_update(None, "wal_checkpoint", "TRUNCATE"));
                 // Its log goes with it, or SQLite would lay it over the restored one. Until the last rename the copy's name keeps a daemon from starting.
                 fs::hard_link(path, &kept)?;
                 rename_if_there(&log_of(path), &log_of(&kept))?;

@@ -94,6 +94,13 @@ async fn a_restore_keeps_what_was_there_and_an_unfinished_one_changes_nothing() 
 
     let (waiting, copy) = restore(&file, &database).unwrap();
     copy.close().await.unwrap();
+    let log = folder.path().join("bootwright.db.restoring-wal");
+    std::fs::write(&log, "what could not be written back").unwrap();
+    let refused = waiting.finish(at(9)).unwrap_err();
+    assert!(refused.to_string().contains("restore again"), "{refused}");
+
+    let (waiting, copy) = restore(&file, &database).unwrap();
+    copy.close().await.unwrap();
     let kept = waiting.finish(at(9)).unwrap().unwrap();
     assert_eq!(Sqlite::open(&database).unwrap().hosts().unwrap().len(), 3);
     assert_eq!(Sqlite::open(&kept).unwrap().hosts().unwrap().len(), 4, "{}", kept.display());
