@@ -63,6 +63,11 @@ impl Stretch {
         Self { file, at, left, filling: None, seen: None }
     }
 
+    /// Whether it is the disk that is waited for, and not the peer.
+    pub(super) const fn waits_for_disk(&self) -> bool {
+        self.filling.is_some()
+    }
+
     /// Sends what the socket takes now; the count is never 0.
     pub(super) fn poll_send(&mut self, stream: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         loop {

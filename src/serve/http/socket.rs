@@ -163,7 +163,12 @@ impl<S> Socket<S> {
             return Poll::Ready(Err(unowed()));
         }
         let result = send_file(&self.stream, &mut stretch, cx);
+        let waits_for_disk = result.is_pending() && stretch.waits_for_disk();
         self.sending = Some(stretch).filter(|stretch| stretch.left > 0);
+        if waits_for_disk {
+            self.watchdog.began_with = None;
+            return Poll::Pending;
+        }
         self.weigh(cx, result)
     }
 
