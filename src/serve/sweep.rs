@@ -46,7 +46,7 @@ pub async fn run(house: &House, stop: CancellationToken) {
                 tracing::error!(%failure, "old evidence could not be removed");
             }
         }
-        let until = next.and_then(|at| Duration::try_from(at.duration_since(house.now())).ok()).unwrap_or(LONGEST);
+        let until = next.map_or(LONGEST, |at| Duration::try_from(at.duration_since(house.now())).unwrap_or(SHORTEST));
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(until.clamp(SHORTEST, LONGEST)) => {}
