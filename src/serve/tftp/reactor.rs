@@ -79,6 +79,8 @@ impl Reactor {
     const TICK: Duration = Duration::from_millis(50);
     /// Of the transfers that could wait longer, so many get a packet while nothing waits to be read.
     const SPARE: usize = 16;
+    /// Files that are looked for at once.
+    const OPENINGS: usize = 4096;
 
     pub(super) fn new(settings: Settings, listener: Socket, data: Option<Socket>, desk: Desk, files: Arc<dyn Files>, orders: Orders) -> Self {
         Self {
@@ -112,6 +114,9 @@ impl Reactor {
                 self.desk.stop(now);
             }
             self.send(&mut outbox, if is_behind { 0 } else { Self::SPARE }, now);
+            while over && self.desk.has_turns() && !self.is_blocked {
+                self.send(&mut outbox, 0, now);
+            }
             self.tell();
             if over || (last_call.is_some() && self.desk.busy() == 0) {
                 return self.openings;
@@ -209,10 +214,18 @@ impl Reactor {
         let packet = packet.ok_or(Silence::Malformed)?;
         // Where the socket cannot tell, it is bound to one address.
         let local = if arrival.local.is_unspecified() { *self.settings.listen.ip() } else { arrival.local };
+        if self.is_crowded() && matches!(packet, Packet::Read(_)) {
+            return Err(Silence::Crowded);
+        }
         if let Some(wanted) = self.desk.on_packet(arrival.peer, local, packet, now)? {
             self.look_for(wanted);
         }
         Ok(())
+    }
+
+    /// Whether nobody more is looked for: requests that are taken back leave their tasks behind for a moment.
+    fn is_crowded(&self) -> bool {
+        self.openings.len() >= Self::OPENINGS
     }
 
     /// A task looks for the file and rings.
