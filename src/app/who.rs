@@ -86,7 +86,7 @@ impl House {
                 return Ok(Some(host));
             }
         }
-        Ok(self.store.hosts()?.into_iter().find(|host| host.address == Some(peer)))
+        Ok(self.store.host_by_address(peer)?)
     }
 
     /// Whose build a token is of; nobody's is refused.

@@ -3,6 +3,7 @@
 //! Its empty sister is [`super::Sqlite::scratch`], which is the real thing in memory.
 
 use std::{
+    net::Ipv4Addr,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -37,6 +38,9 @@ impl Store for BrokenStore {
         broken()
     }
     fn host_by_name(&self, _: &HostName) -> Result<Option<Arc<Host>>, StoreFault> {
+        broken()
+    }
+    fn host_by_address(&self, _: Ipv4Addr) -> Result<Option<Arc<Host>>, StoreFault> {
         broken()
     }
     fn host_by_token(&self, _: &TokenHash) -> Result<Option<Arc<Host>>, StoreFault> {

@@ -13,7 +13,7 @@ pub mod shelf;
 pub mod sqlite;
 mod state;
 
-use std::{path::Path, sync::Arc};
+use std::{net::Ipv4Addr, path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -117,6 +117,8 @@ pub trait Store: Send + Sync {
     fn host_by_uuid(&self, uuid: SmbiosUuid) -> Result<Option<Arc<Host>>, StoreFault>;
     /// The host of this name.
     fn host_by_name(&self, name: &HostName) -> Result<Option<Arc<Host>>, StoreFault>;
+    /// The host for which DHCP reserves this address.
+    fn host_by_address(&self, address: Ipv4Addr) -> Result<Option<Arc<Host>>, StoreFault>;
     /// The host whose newest build, open or ended, has this token.
     fn host_by_token(&self, hash: &TokenHash) -> Result<Option<Arc<Host>>, StoreFault>;
     /// The host that remembers this boot session.

@@ -6,6 +6,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    net::Ipv4Addr,
     sync::Arc,
 };
 
@@ -19,6 +20,7 @@ pub(super) struct State {
     macs: HashMap<Mac, HostId>,
     uuids: HashMap<SmbiosUuid, HostId>,
     names: HashMap<HostName, HostId>,
+    addresses: HashMap<Ipv4Addr, HostId>,
     tokens: HashMap<TokenHash, HostId>,
     sessions: HashMap<SessionId, HostId>,
     builds: HashMap<BuildId, HostId>,
@@ -33,6 +35,7 @@ pub(super) enum Key<'k> {
     Mac(Mac),
     Uuid(SmbiosUuid),
     Name(&'k str),
+    Address(Ipv4Addr),
     Token(&'k TokenHash),
     Session(SessionId),
     Build(BuildId),
@@ -47,6 +50,7 @@ impl State {
             Key::Mac(mac) => self.macs.get(&mac).copied(),
             Key::Uuid(uuid) => self.uuids.get(&uuid).copied(),
             Key::Name(name) => self.names.get(name).copied(),
+            Key::Address(address) => self.addresses.get(&address).copied(),
             Key::Token(hash) => self.tokens.get(hash).copied(),
             Key::Session(session) => self.sessions.get(&session).copied(),
             Key::Build(build) => self.builds.get(&build).copied(),
@@ -84,6 +88,7 @@ impl State {
         self.sessions.extend(is.sessions.iter().filter(|one| !was.remembers(one.id)).map(|session| (session.id, id)));
         put(&mut self.uuids, is.uuid.as_ref(), was.uuid.as_ref(), id);
         put(&mut self.names, is.name, was.name, id);
+        put(&mut self.addresses, is.address.as_ref(), was.address.as_ref(), id);
         put(&mut self.tokens, is.token, was.token, id);
         put(&mut self.builds, is.build.as_ref(), was.build.as_ref(), id);
         put(&mut self.lives, is.live, was.live, id);
@@ -94,6 +99,7 @@ impl State {
         was.sessions.iter().filter(|one| !is.remembers(one.id)).for_each(|session| forget(&mut self.sessions, &session.id, id));
         take(&mut self.uuids, was.uuid.as_ref(), is.uuid.as_ref(), id);
         take(&mut self.names, was.name, is.name, id);
+        take(&mut self.addresses, was.address.as_ref(), is.address.as_ref(), id);
         take(&mut self.tokens, was.token, is.token, id);
         take(&mut self.builds, was.build.as_ref(), is.build.as_ref(), id);
         take(&mut self.lives, was.live, is.live, id);
@@ -120,6 +126,7 @@ struct Names<'h> {
     sessions: &'h [Session],
     uuid: Option<SmbiosUuid>,
     name: Option<&'h HostName>,
+    address: Option<Ipv4Addr>,
     token: Option<&'h TokenHash>,
     build: Option<BuildId>,
     live: Option<&'h TokenHash>,
@@ -132,6 +139,7 @@ impl<'h> Names<'h> {
             sessions: &host.sessions,
             uuid: host.uuid,
             name: Some(&host.name),
+            address: host.address,
             token: host.build.as_ref().map(|build| &build.token_hash),
             build: host.build.as_ref().map(|build| build.id),
             live: host.live.as_ref().map(|run| &run.token_hash),

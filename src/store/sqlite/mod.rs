@@ -19,6 +19,7 @@ mod tests;
 
 use std::{
     fs::File,
+    net::Ipv4Addr,
     path::Path,
     sync::{
         Arc, Mutex, PoisonError, RwLock, RwLockReadGuard,
@@ -180,6 +181,10 @@ impl Store for Sqlite {
 
     fn host_by_name(&self, name: &HostName) -> Result<Option<Arc<Host>>, StoreFault> {
         self.find(Key::Name(name.as_ref()))
+    }
+
+    fn host_by_address(&self, address: Ipv4Addr) -> Result<Option<Arc<Host>>, StoreFault> {
+        self.find(Key::Address(address))
     }
 
     fn host_by_token(&self, hash: &TokenHash) -> Result<Option<Arc<Host>>, StoreFault> {
