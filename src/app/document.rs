@@ -57,6 +57,10 @@ pub struct Document {
 impl House {
     /// The document for whoever shows the token of an open build.
     pub async fn document(&self, ask: &DocumentAsk) -> Told<Document> {
+        // What an installer does with it has to be written down; a store that cannot would believe the disks untouched.
+        if let Some(trouble) = self.trouble() {
+            return Err(trouble.into());
+        }
         for _ in 0..TRIES {
             let host = self.owner(&ask.token).await?;
             if !self.paces(Key::Document(ask.peer, host.id)) {
