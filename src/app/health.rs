@@ -1,4 +1,4 @@
-//! The daemon's own health: is the store in order, and does the clock run as it should? Looked at every few seconds by the sweep.
+//! The daemon's own health: is the store in order, and does the clock run as it should? Looked at every few seconds.
 //!
 //! A store in trouble cannot be told in its own journal; log, metric and `readyz` tell it while it lasts, and the journal when it is over.
 
