@@ -58,7 +58,8 @@ impl Family {
 /// Parses YAML; the finding tells where it is none.
 pub fn yaml(name: &str, text: &str) -> Result<Value, Finding> {
     serde_saphyr::from_str(text).map_err(|error| {
-        let line = error.location().map_or(0, |location| usize::try_from(location.line()).unwrap_or(0));
+        // To YAML a carriage return and some others end a line, too; people count as their editors do.
+        let line = error.location().map_or(0, |location| usize::try_from(location.line()).unwrap_or(0)).min(text.split('\n').count());
         // The full message would show the lines around, and with them values.
         finding(Severity::Error, name, line, "yaml", "this is not YAML that can be read", "Indentation and quotes: put values through `| yaml`.")
     })

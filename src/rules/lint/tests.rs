@@ -154,6 +154,7 @@ fn json_and_yaml_are_read() {
     check("ignition/a.ign", "{\"a\": [1,]}", &[("json", 1)]);
     check("ignition/a.ign", "{\"a\": [1]}", &[]);
     check("a.yaml", "a: b: c\n", &[("yaml", 1)]);
+    check("a.yaml", "a: 1\rb: 2\rc: 3\rd: [\n", &[("yaml", 2)]);
     check("whatever.txt", "{{{", &[]);
 }
 
