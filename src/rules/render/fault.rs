@@ -73,7 +73,7 @@ fn excerpt(error: &Error, text: &str) -> String {
 
 /// Rule, message and hint by the kind of error.
 fn sentence(error: &Error, excerpt: &str) -> (&'static str, String, &'static str) {
-    let detail = || error.detail().unwrap_or_default().to_owned();
+    let detail = || error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
     match error.kind() {
         ErrorKind::SyntaxError | ErrorKind::BadEscape | ErrorKind::InvalidDelimiter => ("syntax", detail(), ""),
         ErrorKind::UndefinedError => {

@@ -106,6 +106,15 @@ fn faults_of_a_set_name_every_template_that_is_wrong() {
 }
 
 #[test]
+fn every_fault_says_something() {
+    for text in [r#"{{ "\uZZZZ" }}"#, r#"{{ "\q" }}"#, "{{ 1 + }}", "{% nonsense %}", "{{ 99999999999999999999999999999999999999999 }}"] {
+        let faults = Catalog::new(sources(&[("t", text)])).err().unwrap_or_default();
+        assert!(faults.iter().all(|fault| fault.rule == "syntax" && !fault.message.is_empty()), "{text}: {faults:?}");
+    }
+    check_fault(&[("t", r#"{{ "\uZZZZ" }}"#)], json!({}), ("t", 1, 1, "syntax"));
+}
+
+#[test]
 fn bash_length_is_explained() {
     let fault = check_fault(&[("t", "a=(1)\necho ${#a[@]}\nmore\n")], json!({}), ("t", 2, 7, "syntax"));
     assert!(fault.hint.contains("raw"), "{fault}");
