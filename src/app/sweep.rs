@@ -76,14 +76,14 @@ impl House {
         }
         for id in calendar.passed(now) {
             let host = self.store.host(id)?;
-            if let Some(host) = host.filter(|host| due(host).is_some_and(|at| at <= now)) {
-                if let Err(failure) = self.sweep_host(&host).await {
-                    if self.trouble().is_some() {
-                        return Err(failure);
-                    }
-                    // One host that cannot be saved keeps nobody else's deadline.
-                    tracing::error!(host = %host.name, %failure, "a deadline could not be carried out; trying again");
+            if let Some(host) = host.filter(|host| due(host).is_some_and(|at| at <= now))
+                && let Err(failure) = self.sweep_host(&host).await
+            {
+                if self.trouble().is_some() {
+                    return Err(failure);
                 }
+                // One host that cannot be saved keeps nobody else's deadline.
+                tracing::error!(host = %host.name, %failure, "a deadline could not be carried out; trying again");
             }
             let again = self.store.host(id)?.and_then(|host| due(&host));
             calendar.put(id, again.map(|at| if at > now { at } else { now.checked_add(AGAIN).unwrap_or(Timestamp::MAX) }));
