@@ -57,6 +57,9 @@ pub struct Writes {
 /// A change: what is, in; what to write, out. It runs on the writer's thread: no waiting, no I/O.
 pub type Write = Box<dyn FnOnce(&View<'_>) -> Writes + Send>;
 
+/// How many changes one commit carries at most.
+pub const BATCH: usize = 512;
+
 /// Which journal entries are wanted; every given field must hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalFilter {
@@ -117,7 +120,7 @@ pub trait Store: Send + Sync {
     fn host_by_uuid(&self, uuid: SmbiosUuid) -> Result<Option<Arc<Host>>, StoreFault>;
     /// The host of this name.
     fn host_by_name(&self, name: &HostName) -> Result<Option<Arc<Host>>, StoreFault>;
-    /// The host for which DHCP reserves this address.
+    /// The host for which DHCP reserves this address: of several the one that was written last, though stories let nobody have another one's.
     fn host_by_address(&self, address: Ipv4Addr) -> Result<Option<Arc<Host>>, StoreFault>;
     /// The host whose newest build, open or ended, has this token.
     fn host_by_token(&self, hash: &TokenHash) -> Result<Option<Arc<Host>>, StoreFault>;

@@ -35,13 +35,10 @@ use super::{
 use crate::{
     model::{Entry, Timestamp},
     store::{
-        Counts, StoreFault, View, Write,
+        BATCH, Counts, StoreFault, View, Write,
         state::{Overlay, State},
     },
 };
-
-/// How many changes one commit carries at most.
-const BATCH: usize = 512;
 
 /// What the writer and the readers share.
 pub(super) struct Shared {
@@ -140,6 +137,7 @@ impl Writer {
         let _mark = ClosedAtEnd(Arc::clone(&self.shared));
         let mut waiting = Vec::with_capacity(BATCH);
         while jobs.blocking_recv_many(&mut waiting, BATCH) > 0 {
+            gather(&mut jobs, &mut waiting);
             self.batch(&mut waiting);
         }
     }
@@ -309,6 +307,22 @@ impl Writer {
 
     fn sql(&self, statement: &str) -> Result<(), StoreFault> {
         sql(&self.conn, statement).map_err(|error| fault(self.shared.place.path(), &error))
+    }
+}
+
+/// How often a batch waits for more: each time may cost a slice of the core.
+const YIELDS: usize = 4;
+
+/// Those who are about to ask on this core do so now, and share the sync. On a core where nobody is, nothing is lost.
+fn gather(jobs: &mut mpsc::Receiver<Job>, waiting: &mut Vec<Job>) {
+    let mut had = 0;
+    for _ in 0..YIELDS {
+        if had == waiting.len() || waiting.len() >= BATCH {
+            return;
+        }
+        had = waiting.len();
+        std::thread::yield_now();
+        waiting.extend(std::iter::from_fn(|| jobs.try_recv().ok()).take(BATCH - had));
     }
 }
 

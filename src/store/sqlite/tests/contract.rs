@@ -3,6 +3,8 @@
 //! Finding, changing, refusing what is taken, deleting, builds, leases, bodies, settings, journal pages, pruning, following,
 //! closing. A second implementation of the trait would take the same tests.
 
+use std::net::Ipv4Addr;
+
 use bytes::Bytes;
 
 use super::*;
@@ -20,6 +22,7 @@ async fn a_host_is_found_by_everything_that_names_it() {
     let store = Sqlite::scratch().unwrap();
     let mut wanted = host(7);
     wanted.uuid = Some("6902b9f2-f123-cdcd-428f-23a3ef2e4c63".parse().unwrap());
+    wanted.address = Some(Ipv4Addr::new(10, 77, 0, 7));
     wanted.build = Some(build(1));
     wanted.live = Some(live(1));
     let session = serde_json::json!({"id": "00000000000000aa", "opener": "firmware", "opened_at": at(0), "last_seen": at(0), "reached": "dhcp", "arch": "bios"});
@@ -31,6 +34,7 @@ async fn a_host_is_found_by_everything_that_names_it() {
         store.host_by_mac(wanted.macs[0]),
         store.host_by_uuid(wanted.uuid.unwrap()),
         store.host_by_name(&wanted.name),
+        store.host_by_address(Ipv4Addr::new(10, 77, 0, 7)),
         store.host_by_token(&build(1).token_hash),
         store.host_by_session(crate::model::SessionId(0xaa)),
         store.host_by_build(build_id(1)),
@@ -41,6 +45,7 @@ async fn a_host_is_found_by_everything_that_names_it() {
     }
     assert_eq!(store.hosts().unwrap().len(), 2);
     assert_eq!(store.host_by_name(&"n8".parse().unwrap()).unwrap(), None);
+    assert_eq!(store.host_by_address(Ipv4Addr::new(10, 77, 0, 8)).unwrap(), None);
 }
 
 #[tokio::test]
