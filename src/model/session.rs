@@ -48,7 +48,7 @@ pub struct Session {
     /// When.
     #[schema(value_type = String)]
     pub opened_at: Timestamp,
-    /// When it was last heard of.
+    /// When it was last heard of, to within five seconds where it only asked on by DHCP.
     #[schema(value_type = String)]
     pub last_seen: Timestamp,
     /// How far it came.

@@ -25,6 +25,10 @@ const REPEAT: SignedDuration = SignedDuration::from_secs(10);
 /// How long after a document's use a DHCP of an unmarked system is still that installer's own network setup.
 const INSTALLER: SignedDuration = SignedDuration::from_mins(2);
 
+/// How much later a DHCP packet that changes nothing else must come to move [`Session::last_seen`]. A machine that only asks on would have its
+/// record written, and a patch journalled for ever, with every packet. [`SILENCE`] and [`JOIN`] are true to within it.
+const COARSE: SignedDuration = SignedDuration::from_secs(5);
+
 /// The word in [`Session::plan`] of a host that was given no boot options on purpose.
 pub const SILENCED: &str = "silence";
 
@@ -122,9 +126,12 @@ pub fn observe(host: &Host, sign: &Sign, nonce: SessionId, now: Timestamp) -> Ob
         Place::Nowhere => return Observed { host: next, session: None, opened: false, advanced: None, again: false },
     };
     let session = &mut next.sessions[index];
-    let before = session.reached;
+    let before = host.sessions.get(index).filter(|_| !opened);
     let again = mark(session, sign, now);
-    let advanced = (opened || session.reached > before).then_some(session.reached);
+    if let (Some(before), Sign::FirmwareDhcp { .. } | Sign::IpxeDhcp { .. } | Sign::Silenced) = (before, sign) {
+        settle(session, before);
+    }
+    let advanced = before.is_none_or(|before| session.reached > before.reached).then_some(session.reached);
     Observed { session: Some(session.id), opened, advanced, again, host: next }
 }
 
@@ -269,6 +276,15 @@ fn mark(session: &mut Session, sign: &Sign, now: Timestamp) -> bool {
     let again = session.reached >= reached;
     session.reached = session.reached.max(reached);
     again
+}
+
+/// Leaves a session as it was that was only heard of once more, a moment later.
+fn settle(session: &mut Session, before: &Session) {
+    let heard = session.last_seen;
+    session.last_seen = before.last_seen;
+    if *session != *before || since(before.last_seen, heard) >= COARSE {
+        session.last_seen = heard;
+    }
 }
 
 fn arrive(session: &mut Session, path: &str, wanted: &[String]) -> Reached {

@@ -24,6 +24,21 @@ fn a_firmware_opens_one_session_however_often_it_asks() {
 }
 
 #[test]
+fn a_machine_that_only_asks_on_is_written_down_now_and_then() {
+    let mut history = History::idle();
+    history.play("0 firmware");
+    let first = history.host.clone();
+    history.play("1 firmware; 4 firmware");
+    assert_eq!(history.host, first);
+    history.play("5 firmware");
+    assert_eq!(history.host.sessions[0].last_seen, at(5));
+    history.play("6 loader");
+    assert_eq!(history.host.sessions[0].last_seen, at(6), "what changes more is exact");
+    history.play("20 script; 24 script");
+    assert_eq!(history.host.sessions[0].last_seen, at(24), "and so is what is journalled with its hash anyhow");
+}
+
+#[test]
 fn a_firmware_that_has_its_loader_and_asks_again_was_switched_on_again() {
     check("0 firmware; 2 loader", "9 firmware", "opens 2");
     check("0 firmware; 2 loader; 3 ipxe; 4 script; 5 disk", "30 firmware", "opens 2");
