@@ -55,7 +55,7 @@ impl Files for Memory {
 
     fn silent(&self, _: SocketAddrV4, why: Silence) {
         // On a busy machine packets are sent twice; the client's answers to those are not what these tests are about.
-        if matches!(why, Silence::Malformed | Silence::Broadcast) {
+        if matches!(why, Silence::Malformed | Silence::Broadcast | Silence::Searching) {
             self.tell(format!("silent {}", why.code()));
         }
     }
@@ -301,8 +301,21 @@ async fn one_slow_file_delays_nobody_and_is_given_up() {
 }
 
 #[tokio::test]
+async fn searches_for_files_do_not_pile_up_however_often_a_request_is_taken_back() {
+    let mut lab = lab(|settings| (settings.openings, settings.threads, settings.open_within) = (4, 1, 2 * WAIT));
+    let client = Client::new().await;
+    for _ in 0..5 {
+        client.send(lab.server, read("never", NONE)).await;
+        client.send(lab.server, Packet::Error { code: 0, text: "not any more".into() }).await;
+    }
+    lab.heard("silent searching").await;
+    lab.stop().await;
+}
+
+#[tokio::test]
 async fn a_stop_lets_transfers_end_and_takes_nothing_new() {
-    let mut lab = lab(|settings| settings.grace = 2 * WAIT);
+    // A thread that serves nobody ends at once, and what waits in its socket then is lost as on the way.
+    let mut lab = lab(|settings| (settings.threads, settings.grace) = (1, 2 * WAIT));
     let client = Client::new().await;
     client.send(lab.server, read("small", NONE)).await;
     let (_, from) = client.receive().await;

@@ -148,7 +148,8 @@ impl Desk {
         !(self.packets.is_empty() && self.round.is_empty() && self.turns.is_empty())
     }
 
-    /// What to send now, so many parcels at most, and `spare` of them to those who could wait longer; they stay until [`Desk::left`].
+    /// What to send now, so many parcels at most; to those who could wait longer only while fewer than `spare` of the line have had a turn. They
+    /// stay until [`Desk::left`].
     pub fn round(&mut self, most: usize, spare: usize, now: Moment) -> impl Iterator<Item = Outgoing<'_>> {
         // Whoever stayed from the last round may have ended since.
         self.round.retain(|peer| {
@@ -210,6 +211,9 @@ impl Desk {
         for peer in running {
             self.end(peer, GivenUp::Stopping, now);
         }
+        // Nobody has anything to send but his ERROR.
+        self.turns = Turns::default();
+        self.round.clear();
     }
 
     /// Transfers and openings at present.

@@ -140,6 +140,9 @@ pub enum Silence {
     /// Too many answers wait for the network already.
     #[error("too many answers are waiting to be sent")]
     Crowded,
+    /// Too many files are being looked for already.
+    #[error("too many files are being looked for; the client asks again")]
+    Searching,
     /// From an address that got all the ERRORs that one gets in a second.
     #[error("as many errors as an address gets in a second were sent to this one")]
     ErrorsSpent,
@@ -160,6 +163,7 @@ impl Silence {
             Self::Broadcast => "broadcast",
             Self::BadSource => "bad_source",
             Self::Crowded => "crowded",
+            Self::Searching => "searching",
             Self::ErrorsSpent => "errors_spent",
         }
     }

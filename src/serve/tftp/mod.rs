@@ -66,6 +66,8 @@ pub struct Settings {
     pub grace: Duration,
     /// How long a file may be looked for; firmware asks again after some seconds anyhow.
     pub open_within: Duration,
+    /// Files that one thread looks for at once, for requests that were taken back meanwhile too.
+    pub openings: usize,
 }
 
 impl Settings {
@@ -87,6 +89,7 @@ impl Settings {
             limits: Limits::default(),
             grace: Duration::from_secs(10),
             open_within: Duration::from_secs(10),
+            openings: 4096,
         }
     }
 }

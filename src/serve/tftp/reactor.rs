@@ -79,8 +79,6 @@ impl Reactor {
     const TICK: Duration = Duration::from_millis(50);
     /// Of the transfers that could wait longer, so many get a packet while nothing waits to be read.
     const SPARE: usize = 16;
-    /// Files that are looked for at once.
-    const OPENINGS: usize = 4096;
 
     pub(super) fn new(settings: Settings, listener: Socket, data: Option<Socket>, desk: Desk, files: Arc<dyn Files>, orders: Orders) -> Self {
         Self {
@@ -215,7 +213,7 @@ impl Reactor {
         // Where the socket cannot tell, it is bound to one address.
         let local = if arrival.local.is_unspecified() { *self.settings.listen.ip() } else { arrival.local };
         if self.is_crowded() && matches!(packet, Packet::Read(_)) {
-            return Err(Silence::Crowded);
+            return Err(Silence::Searching);
         }
         if let Some(wanted) = self.desk.on_packet(arrival.peer, local, packet, now)? {
             self.look_for(wanted);
@@ -225,7 +223,7 @@ impl Reactor {
 
     /// Whether nobody more is looked for: requests that are taken back leave their tasks behind for a moment.
     fn is_crowded(&self) -> bool {
-        self.openings.len() >= Self::OPENINGS
+        self.openings.len() >= self.settings.openings
     }
 
     /// A task looks for the file and rings.

@@ -3,6 +3,7 @@
 //! Whole journeys over a bad network are in `tests/journey.rs` beside this file.
 
 mod journey;
+mod stopping;
 
 use super::*;
 use crate::{
@@ -261,22 +262,6 @@ fn netascii_is_translated_within_bounds() {
     let wanted = desk.on_packet(client, LOCAL, packet, ms(2)).unwrap().unwrap();
     desk.on_opened(&wanted, Ok("a".into()), ms(2));
     assert_eq!(leave(&mut desk), ["4 data 1-1"], "the first copy is gone");
-}
-
-#[test]
-fn a_closed_desk_ends_what_runs_and_takes_nothing_new() {
-    let mut desk = Desk::new(Limits::default());
-    serve(&mut desk, peer(2, 1), NONE, 5000, 0);
-    leave(&mut desk);
-    notices(&mut desk);
-    desk.close();
-    desk.on_packet(peer(2, 2), LOCAL, read("a", NONE), ms(1)).unwrap();
-    desk.on_packet(peer(2, 1), LOCAL, ack(1), ms(1)).unwrap();
-    assert_eq!(leave(&mut desk), ["2 error 0 the server is stopping; try again", "1 data 2-2"]);
-    desk.stop(ms(2));
-    assert_eq!(leave(&mut desk), ["1 error 0 the server stops"]);
-    assert_eq!(notices(&mut desk), ["2 a refused stopping", "1 a stopping"]);
-    assert_eq!(desk.busy(), 0);
 }
 
 #[test]
