@@ -123,10 +123,10 @@ impl Desk {
         self.house.metrics.dhcp_silence(Silence::Busy.word());
     }
 
-    /// A story broke off by a panic, which is a bug and was told by its own message: there is no answer.
-    pub fn broke(&self, mac: Mac) -> Option<Sending> {
+    /// A story broke off by a panic, which is a bug and was told by its own message: there is no answer. `None`: nobody's, it was malformed.
+    pub fn broke(&self, mac: Option<Mac>) -> Option<Sending> {
         self.house.metrics.dhcp_silence(Silence::Bug.word());
-        tracing::error!(%mac, "dhcp: {}", Silence::Bug);
+        tracing::error!(mac = mac.map(tracing::field::display), "dhcp: {}", Silence::Bug);
         None
     }
 

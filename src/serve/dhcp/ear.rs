@@ -7,6 +7,7 @@
 //! Nothing is spawned for a packet: all that wait are woken together when their group is on the disk, and leave together.
 
 use std::{
+    any::Any,
     io,
     net::{Ipv4Addr, SocketAddrV4},
     panic::AssertUnwindSafe,
@@ -101,7 +102,11 @@ impl Ear {
             Ok(request) => request,
             Err(why) => {
                 let desk = self.desk.clone();
-                return self.begin(None, async move { desk.malformed(why, arrival.from).await }.map(|()| (None, None)).boxed());
+                let story = async move {
+                    desk.malformed(why, arrival.from).await;
+                    None
+                };
+                return self.begin(None, guarded(self.desk.clone(), None, story));
             }
         };
         let peer = Peer { mac: request.mac, link: request.giaddr };
@@ -116,16 +121,15 @@ impl Ear {
     }
 
     fn story(&self, peer: Peer, ask: OfferAsk) -> BoxFuture<'static, Done> {
-        let (door, desk, teller) = (self.door.clone(), self.desk.clone(), self.desk.clone());
+        let (door, desk) = (self.door.clone(), self.desk.clone());
         let story = async move {
             let sending = desk.offer(&ask, &door.echo).await;
             if let Some(delay_ms) = sending.as_ref().map(|sending| sending.delay_ms).filter(|delay_ms| *delay_ms > 0) {
                 tokio::time::sleep(Duration::from_millis(delay_ms.into())).await;
             }
-            (Some(peer), sending)
+            sending
         };
-        // A story that panics costs its own packet; the ear hears everybody else.
-        AssertUnwindSafe(story).catch_unwind().map(move |done| done.unwrap_or_else(|_| (Some(peer), teller.broke(peer.mac)))).boxed()
+        guarded(self.desk.clone(), Some(peer), story)
     }
 
     /// Most answers are ready at once and never take part in the waiting.
@@ -194,5 +198,31 @@ impl Ear {
                 }
             }
         }
+    }
+}
+
+/// A story that panics costs its own packet; the ear hears everybody else.
+fn guarded(desk: Arc<Desk>, peer: Option<Peer>, story: impl Future<Output = Option<Sending>> + Send + 'static) -> BoxFuture<'static, Done> {
+    let told = move |done: Result<_, _>| (peer, done.unwrap_or_else(|_panic: Box<dyn Any + Send>| desk.broke(peer.map(|peer| peer.mac))));
+    AssertUnwindSafe(story).catch_unwind().map(told).boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{app::start, config::Config};
+
+    #[tokio::test]
+    async fn a_story_that_panics_is_counted_and_has_no_answer() {
+        let folder = tempfile::tempdir().unwrap();
+        let house = Arc::new(start::open(Config { state_dir: folder.path().to_owned(), ..Config::default() }).await.unwrap());
+        let desk = Arc::new(Desk::new(house.clone()));
+        let peer = Peer { mac: "52:54:00:00:00:01".parse().unwrap(), link: Ipv4Addr::UNSPECIFIED };
+        for whose in [Some(peer), None] {
+            let (found, sending) = guarded(desk.clone(), whose, async { panic!("on purpose") }).await;
+            assert!(found.map(|peer| peer.mac) == whose.map(|peer| peer.mac) && sending.is_none());
+        }
+        let counted = house.metrics.encode();
+        assert!(counted.contains("dhcp_silences_total{word=\"bug\"} 2"), "{counted}");
     }
 }
