@@ -20,19 +20,14 @@ const AGAIN: SignedDuration = SignedDuration::from_secs(10);
 pub struct Calendar {
     when: HashMap<HostId, Timestamp>,
     order: BTreeSet<(Timestamp, HostId)>,
-    /// Whether every host is to be looked at: nothing is known yet, or news were missed.
-    whole: bool,
+    /// Whether every host was looked at; before, nothing is known.
+    is_known: bool,
 }
 
 impl Calendar {
-    /// One that knows nothing yet.
-    pub fn new() -> Self {
-        Self { whole: true, ..Self::default() }
-    }
-
-    /// Looks at every host next time.
+    /// Looks at every host next time: news were missed.
     pub fn forget(&mut self) {
-        *self = Self::new();
+        *self = Self::default();
     }
 
     /// Looks at this host next time.
@@ -61,18 +56,13 @@ impl Calendar {
 }
 
 impl House {
-    /// Carries out what is due by now, of all hosts; when there will be something again, if ever.
-    pub async fn sweep(&self) -> Told<Option<Timestamp>> {
-        self.sweep_by(&mut Calendar::new()).await
-    }
-
-    /// The same of the hosts that the calendar has for now.
-    pub async fn sweep_by(&self, calendar: &mut Calendar) -> Told<Option<Timestamp>> {
+    /// Carries out what is due by now, of the hosts that the calendar has for now; when there will be something again, if ever.
+    pub async fn sweep(&self, calendar: &mut Calendar) -> Told<Option<Timestamp>> {
         let now = self.now();
         let due = |host: &Host| expiry::next_due(host, &self.times, self.awake);
-        if calendar.whole {
+        if !calendar.is_known {
             self.store.hosts()?.iter().for_each(|host| calendar.put(host.id, due(host)));
-            calendar.whole = false;
+            calendar.is_known = true;
         }
         for id in calendar.passed(now) {
             let host = self.store.host(id)?;
@@ -150,7 +140,7 @@ mod tests {
                 };
                 house.create_host(&Actor::Server, site).await.unwrap();
             }
-            Self { house, world, calendar: Calendar::new(), _folder: folder }
+            Self { house, world, calendar: Calendar::default(), _folder: folder }
         }
 
         /// Gives a host a soft deadline so many seconds from now.
@@ -169,7 +159,7 @@ mod tests {
 
         /// Sweeps; in how many seconds something is due again, and which hosts are overdue.
         async fn sweep(&mut self) -> (Option<i64>, Vec<String>) {
-            let next = self.house.sweep_by(&mut self.calendar).await.unwrap();
+            let next = self.house.sweep(&mut self.calendar).await.unwrap();
             let overdue = self.house.store.hosts().unwrap().into_iter().filter(|host| host.overdue).map(|host| host.name.to_string());
             (next.map(|at| at.duration_since(self.house.now()).as_secs()), overdue.collect())
         }
@@ -211,10 +201,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_host_that_cannot_be_saved_keeps_nobody_elses_deadline() {
+        let mut lab = Lab::open().await;
+        let damaged = lab.due("n1", 5).await;
+        lab.due("n2", 6).await;
+        let rows = rusqlite::Connection::open(lab.house.config.state_dir.join("bootwright.db")).unwrap();
+        assert_eq!(rows.execute("UPDATE hosts SET json = 'nonsense' WHERE id = ?1", [damaged.0.as_bytes()]).unwrap(), 1);
+        lab.world.pass(7);
+        assert_eq!(lab.sweep().await, (Some(AGAIN.as_secs()), vec!["n2".to_owned()]));
+    }
+
+    #[tokio::test]
     async fn a_host_that_is_gone_is_due_for_nothing() {
         let mut lab = Lab::open().await;
         lab.calendar.put(HostId(uuid::Uuid::nil()), Some(lab.house.now()));
-        lab.calendar.whole = false;
+        lab.calendar.is_known = true;
         assert_eq!(lab.sweep().await, (None, nobody()));
     }
 }

@@ -29,11 +29,11 @@ const PRUNE_EVERY: SignedDuration = SignedDuration::from_hours(24);
 pub async fn run(house: &House, stop: CancellationToken) {
     let mut pruned: Option<Timestamp> = None;
     let mut news = house.store.follow();
-    let mut calendar = Calendar::new();
+    let mut calendar = Calendar::default();
     let mut follows = true;
     while !stop.is_cancelled() {
         let now = house.now();
-        let next = match house.sweep_by(&mut calendar).await {
+        let next = match house.sweep(&mut calendar).await {
             Ok(next) => next,
             Err(failure) => {
                 tracing::error!(%failure, "deadlines could not be looked at; trying again");

@@ -3,7 +3,7 @@
 //! Facts are put in as a registration would leave them; the machine is this test, by script and by `/agent/v1`.
 
 use bootwright::{
-    app::{Saved, house::Pen},
+    app::{Calendar, Saved, house::Pen},
     model::{
         DiskResult, DiskState, Host, Lifecycle,
         Role::{Admin, Operator, Viewer},
@@ -340,7 +340,7 @@ async fn a_deleted_host_is_wiped_goes_and_leaves_its_certificates() {
     Machine::wiping(&site).await.report("r1", json!([good("a"), good("b")])).await;
     assert!(matches!(site.house.find("n1").unwrap().lifecycle, Lifecycle::Decommissioned { .. }));
     site.world.pass(31 * DAY);
-    site.house.sweep().await.unwrap();
+    site.house.sweep(&mut Calendar::default()).await.unwrap();
     assert_eq!(site.get("/hosts/n1").await.problem(404), "not_found");
     assert_eq!(site.get("/hosts/n1/certificates").await.problem(404), "not_found");
     site.house.store.prune(site.house.now()).await.unwrap();

@@ -3,7 +3,7 @@
 //! What each event may do is `lifecycle_rows`; here is that the routes reach them, and that time ends what people do not.
 
 use bootwright::{
-    app::duty,
+    app::{Calendar, duty},
     model::Role::{Operator, Viewer},
 };
 use serde_json::{Value, json};
@@ -54,10 +54,10 @@ async fn people_switch_and_the_machine_being_heard_ends_the_task() {
 async fn a_task_that_nobody_carries_out_is_given_up_and_the_host_stays_where_it_is() {
     let site = Site::new().await;
     assert_eq!(act(&site, "start", NO).await.status, 200);
-    let next = site.house.sweep().await.unwrap();
+    let next = site.house.sweep(&mut Calendar::default()).await.unwrap();
     assert!(next.is_some(), "the task has a deadline");
     site.world.pass(600);
-    site.house.sweep().await.unwrap();
+    site.house.sweep(&mut Calendar::default()).await.unwrap();
     let host = site.get("/hosts/n1").await.json();
     assert_eq!((&host["lifecycle"]["state"], &host["task"]), (&json!("used"), &NO));
     assert_eq!(host["issues"][0]["kind"], "overdue", "{host}");
@@ -94,7 +94,7 @@ async fn a_monitor_drives_the_operational_state() {
     }
     // O5: after five minutes its tests run again, and this time they pass.
     site.world.pass(300);
-    site.house.sweep().await.unwrap();
+    site.house.sweep(&mut Calendar::default()).await.unwrap();
     assert_eq!(site.get("/hosts/n1").await.json()["operational"]["availability"], "intest");
     assert_eq!(health(&site, json!({ "health": "passed" })).await, "available");
     let host = site.get("/hosts/n1").await.json();

@@ -3,7 +3,7 @@
 //! What is asserted is what a person would ask: which stage, which state, what the console says, what the journal holds.
 
 use bootwright::{
-    app::{Failure, Refusal, build::BuildAsk},
+    app::{Calendar, Failure, Refusal, build::BuildAsk},
     model::{BuildEnd, DiskState, IssueKind, Lifecycle, Report, Stage},
     store::{JournalFilter, fold},
 };
@@ -128,7 +128,7 @@ async fn a_deadline_that_passed_while_the_daemon_was_down_is_told_at_its_start()
     lab.power_on().await;
     let lab = lab.restart().await;
     lab.world.pass(3600);
-    lab.house.sweep().await.unwrap();
+    lab.house.sweep(&mut Calendar::default()).await.unwrap();
     let host = lab.host();
     assert!(matches!(&host.lifecycle, Lifecycle::Error { .. }), "{:?}", host.lifecycle);
     assert!(matches!(&lab.newest().end, Some(BuildEnd::Failed { .. })), "{:?}", lab.newest().end);

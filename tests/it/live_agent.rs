@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bootwright::{
-    app::{Failure, Refusal, Told, action::Words, script::ScriptAsk},
+    app::{Calendar, Failure, Refusal, Told, action::Words, script::ScriptAsk},
     model::{
         AutoEnroll, Availability, DiskResult, DiskState, Facts, IssueKind, Lifecycle, LiveMode, Mac, Progress, SessionId, SmbiosUuid, Token, What,
         lifecycle::{Cause, ErrorFrom},
@@ -415,7 +415,7 @@ async fn a_registration_whose_agent_fell_silent_goes_on_at_its_next_power_on() {
     let agent = boot(&lab).await;
     told(agent.hello(&lab).await, Action::Register);
     lab.world.pass(301);
-    lab.house.sweep().await.unwrap();
+    lab.house.sweep(&mut Calendar::default()).await.unwrap();
     assert_eq!((lab.host().lifecycle.clone(), lab.host().attempt), (Lifecycle::UsedRegistering, 2));
     assert_eq!(code(agent.report(&lab, "f", Content::Facts { facts: facts() }).await), "no_hello");
     told(agent.beat(&lab, "waiting").await, Action::Reboot);
@@ -431,7 +431,7 @@ async fn a_report_after_the_deadline_is_noted_and_changes_nothing() {
     let agent = boot(&lab).await;
     told(agent.hello(&lab).await, Action::Clean);
     lab.world.pass(7 * 86_400);
-    lab.house.sweep().await.unwrap();
+    lab.house.sweep(&mut Calendar::default()).await.unwrap();
     wipe_failed(&lab, "");
     let content = wipe(&lab, &agent, None);
     told(agent.report(&lab, "w", content).await, Action::Wait);
@@ -447,11 +447,11 @@ async fn a_silent_agent_fails_its_wipe_after_five_minutes() {
     for _ in 0..8 {
         lab.world.pass(30);
         told(agent.beat(&lab, "erasing").await, Action::Continue);
-        lab.house.sweep().await.unwrap();
+        lab.house.sweep(&mut Calendar::default()).await.unwrap();
     }
     assert!(matches!(lab.host().lifecycle, Lifecycle::Cleaning { .. }));
     lab.world.pass(301);
-    lab.house.sweep().await.unwrap();
+    lab.house.sweep(&mut Calendar::default()).await.unwrap();
     wipe_failed(&lab, "nothing heard of the agent");
     told(agent.beat(&lab, "erasing").await, Action::Abort);
 }
@@ -703,11 +703,11 @@ async fn a_wipe_goes_on_though_the_daemon_was_away_for_long() {
     told(agent.hello(&lab).await, Action::Clean);
     lab.world.pass(600);
     let lab = lab.restart().await;
-    lab.house.sweep().await.unwrap();
+    lab.house.sweep(&mut Calendar::default()).await.unwrap();
     assert!(matches!(lab.host().lifecycle, Lifecycle::Cleaning { .. }), "{:?}", lab.host().lifecycle);
     told(agent.beat(&lab, "erasing").await, Action::Continue);
     lab.world.pass(301);
-    lab.house.sweep().await.unwrap();
+    lab.house.sweep(&mut Calendar::default()).await.unwrap();
     wipe_failed(&lab, "nothing heard of the agent");
 }
 
