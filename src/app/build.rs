@@ -127,8 +127,11 @@ impl House {
                 let new = self.new_build(&draft.seen, ask, idempotency)?;
                 let id = new.id;
                 let opened = draft.event(&event(new, ask.confirm.clone())).map_err(Refusal::Lifecycle)?;
+                if !opened {
+                    return Ok((None, Vec::new()));
+                }
                 let findings = self.passes(draft, ask.force).inspect_err(|_| draft.forget())?;
-                Ok((opened.then_some(id), findings))
+                Ok((Some(id), findings))
             })
             .await?;
         let Some(id) = id else {

@@ -262,6 +262,25 @@ async fn the_store_knows_a_key_when_memory_has_forgotten_it() {
 }
 
 #[tokio::test]
+async fn two_requests_with_one_key_at_the_same_time_open_one_build() {
+    let site = Site::new().await;
+    // Two edges, so that neither remembers what the other one was asked.
+    let edges = [0, 1].map(|_| api::routes(Edge { house: site.house.clone(), stop: site.stop.clone() }));
+    let request = || {
+        Request::post("/api/v1/hosts/n1/builds")
+            .header("authorization", format!("Bearer {}", site.token(Operator)))
+            .header("idempotency-key", "k1")
+            .body(Body::from(json!({ "confirm": "n1" }).to_string()))
+            .unwrap()
+    };
+    let (one, other) = tokio::join!(send(&edges[0], request()), send(&edges[1], request()));
+    let mut told = [one.status, other.status];
+    told.sort_unstable();
+    assert_eq!((told, &one.json()["id"]), ([200, 201], &other.json()["id"]), "{} {}", one.text, other.text);
+    assert_eq!(site.get("/hosts/n1/builds").await.json().as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_failed_build_is_retried_and_a_wait_hears_of_its_end() {
     let site = Arc::new(Site::new().await);
     let pass = site.enable().await;
