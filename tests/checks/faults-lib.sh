@@ -51,7 +51,7 @@ faults_net() {
     ip -n "$LAB_NS.c1" addr add 10.80.0.1/24 dev eth0; in_ns ip route add 10.80.0.0/24 via "$LAB_PREFIX4.3"
 }
 
-judge() { in_ns timeout 30 "$load" judge "$admin" "$token" "$LAB_DIR"/*.acks; }
+judge() { in_ns timeout $((30 + ${FAULT_KILLS:-50})) "$load" judge "$admin" "$token" "$LAB_DIR"/*.acks; }
 lease() { ip netns exec "$LAB_NS.c1" timeout "${3:-10}" "$load" once "$LAB_IP4" "${2:-$far.1}" "$1"; }
 post() { in_ns curl -s -m 20 -o "$LAB_DIR/answer" -w '%{http_code}' -H "Authorization: Bearer $(cat "$1/admin.token")" -d "$3" "$admin$2"; }
 # answers STATUS STATE PATH BODY [WORD] - a POST is answered so, and the answer holds WORD
