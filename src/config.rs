@@ -118,7 +118,7 @@ pub struct Retention {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// TFTP transfers at once, in all and to one address.
+    /// TFTP transfers at once.
     pub tftp_transfers: usize,
     /// TFTP transfers at once to one address.
     pub tftp_transfers_per_peer: usize,
@@ -126,7 +126,7 @@ pub struct Limits {
     pub http_connections: usize,
     /// HTTP connections at once from one address.
     pub http_connections_per_peer: usize,
-    /// Large files (4 MiB and more) at once over HTTP to iPXE; more machines are told when to come again.
+    /// Large files (4 MiB and more) at once over HTTP to iPXE; more machines are told when to come again. One address has a sixteenth, four at least.
     pub http_transfers: usize,
     /// Bytes in a second that a peer must read of what it asked for, taken over 30 s.
     pub http_floor_bytes: u64,

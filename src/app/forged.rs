@@ -8,12 +8,14 @@ use super::{House, Told, house::Pen, pace::Key};
 use crate::model::{Actor, What};
 
 impl House {
-    /// Somebody at `peer` showed a token that opens nothing.
-    pub async fn forged(&self, peer: Ipv4Addr) -> Told<()> {
+    /// Counts that somebody at `peer` showed a token that opens nothing; whether that is to be told.
+    pub fn forged(&self, peer: Ipv4Addr) -> bool {
         self.metrics.connection_refused("boot", "unknown_token");
-        if !self.paces(Key::Refusal(peer)) {
-            return Ok(());
-        }
+        self.paces(Key::Refusal(peer))
+    }
+
+    /// Tells of it.
+    pub async fn tell_of_forged(&self, peer: Ipv4Addr) -> Told<()> {
         let mac = self.book().holder(peer);
         let mut pen = Pen::new(Actor::Host { mac, proven: false }, self.now());
         if let Some(mac) = mac {

@@ -22,8 +22,9 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     task::JoinSet,
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 
+use self::http::boot::Records;
 use crate::{
     app::{House, offer::Desk, start},
     config::Config,
@@ -94,9 +95,9 @@ pub async fn run(config: Config) -> Result<(), ServeFault> {
 /// The same until `stop` is cancelled: for tests, and for whoever embeds the daemon.
 pub async fn run_until(config: Config, stop: CancellationToken) -> Result<(), ServeFault> {
     let house = Arc::new(start::open(config).await?);
-    let after = TaskTracker::new();
+    let records = Records::default();
     let mut parts = Parts { running: JoinSet::new(), stop: stop.clone() };
-    let bound = bind(&house, &after, &mut parts).await;
+    let bound = bind(&house, &records, &mut parts).await;
     let ended = match bound {
         Ok(()) => {
             tracing::info!(boot = %house.config.boot.listen, admin = %house.config.admin.listen, tftp = %house.config.tftp.listen,
@@ -109,14 +110,13 @@ pub async fn run_until(config: Config, stop: CancellationToken) -> Result<(), Se
     };
     stop.cancel();
     parts.join().await;
-    after.close();
-    after.wait().await;
+    records.finish().await;
     house.store.close().await?;
     ended
 }
 
 /// Binds everything before anything is served: a daemon that has half its ports is worse than none.
-async fn bind(house: &Arc<House>, after: &TaskTracker, parts: &mut Parts) -> Result<(), ServeFault> {
+async fn bind(house: &Arc<House>, records: &Records, parts: &mut Parts) -> Result<(), ServeFault> {
     let config = &house.config;
     let boot = listen("machines", config.boot.listen.into())?;
     let admin = listen("operators", config.admin.listen)?;
@@ -143,7 +143,7 @@ async fn bind(house: &Arc<House>, after: &TaskTracker, parts: &mut Parts) -> Res
     for link in links {
         parts.start("DHCP", link.run(house.clone(), desk.clone(), parts.stop.clone()));
     }
-    let routes = http::boot::routes(http::boot::Boot { house: house.clone(), tasks: after.clone() });
+    let routes = http::boot::routes(http::boot::Boot { house: house.clone(), records: records.clone() });
     parts.serve(listener(house, "boot", boot, routes, None));
     parts.serve(listener(house, "admin", admin, http::api::routes(http::api::Admin { house: house.clone(), stop: parts.stop.clone() }), tls));
     let (stop, swept) = (parts.stop.clone(), house.clone());
@@ -252,7 +252,8 @@ fn stop_on_signals(stop: CancellationToken) -> io::Result<tokio::task::JoinHandl
         tokio::select! {
             _ = term.recv() => {}
             _ = int.recv() => {}
-            () = stop.cancelled() => return,
+            // By itself; it may hang all the same.
+            () = stop.cancelled() => {}
         }
         tracing::info!("stopping; what is under way has some seconds to finish");
         stop.cancel();

@@ -242,7 +242,7 @@ async fn a_store_that_cannot_say_is_503_and_never_404() {
     let mut lab = Lab::new().await;
     lab.house.store = std::sync::Arc::new(BrokenStore);
     let (house, _world, _folder) = lab.share();
-    let routes = boot::routes(Boot { house, tasks: tokio_util::task::TaskTracker::new() });
+    let routes = boot::routes(Boot { house, records: boot::Records::default() });
     let token = "aaaaaaaaaaaaaaaaaaaaaaaaaa";
     for path in
         [format!("/t/{token}/answer"), format!("/cb/{token}/built"), "/artifact/os/1/linux?s=0123456789abcdef".into(), "/loader/undionly.kpxe".into()]
@@ -254,6 +254,23 @@ async fn a_store_that_cannot_say_is_503_and_never_404() {
     let request = axum::http::Request::get(format!("/boot.ipxe?mac={MAC}")).body(axum::body::Body::empty()).unwrap();
     let script = send(&routes, request).await;
     assert!(script.status == 200 && script.text.starts_with("#!ipxe") && script.text.contains("sleep"), "{}", script.text);
+}
+
+#[tokio::test]
+async fn while_the_store_cannot_record_no_document_goes_out() {
+    let site = Site::new().await;
+    let pass = site.enable().await;
+    let (_, session) = power_on(&site).await;
+    let document = format!("/t/{pass}.{session}/answer");
+    assert_eq!(site.fetch(&document).await.status, 200);
+    let database = site.house.config.state_dir.join("bootwright.db");
+    let aside = database.with_extension("aside");
+    std::fs::rename(&database, &aside).unwrap();
+    assert_eq!(site.machine("POST", &format!("/cb/{pass}/started"), &[], "").await.status, 503);
+    refused(&site.fetch(&document).await, 503, "bootwright.db");
+    std::fs::rename(&aside, &database).unwrap();
+    site.house.store.probe().await.unwrap();
+    assert_eq!(site.fetch(&document).await.status, 200, "when it can again, it goes on by itself");
 }
 
 #[tokio::test]
@@ -308,6 +325,8 @@ async fn large_files_go_out_in_waves_and_who_must_wait_is_told_how_long() {
         assert_eq!((later.status, later.header("retry-after"), later.header("connection")), (503, expected, "close"), "{}", later.text);
     }
     assert_eq!(send(&site.boot, ipxe("small")).await.status, 200, "small files wait for nobody");
+    let part = [("user-agent", "iPXE/1.21.1"), ("range", "bytes=0-9")];
+    assert_eq!(site.machine("GET", "/artifact/tree/1/large", &part, "").await.status, 206, "nor do parts");
     assert_eq!(site.machine("HEAD", "/artifact/tree/1/large", &[("user-agent", "iPXE/1.21.1")], "").await.status, 200);
     assert_eq!(site.fetch("/artifact/tree/1/large").await.status, 200, "an installer's downloader would give up");
     assert_eq!(site.machine("GET", &format!("/boot.ipxe?mac={MAC}&arch=x64"), &[("user-agent", "iPXE/1.21.1")], "").await.status, 200);
@@ -362,7 +381,9 @@ async fn a_kernel_that_breaks_off_moves_nothing_and_one_that_arrives_does() {
         .collect();
     let count = |word: &str| told.iter().filter(|(outcome, _)| outcome == word).count();
     assert_eq!((count("aborted"), count("done")), (1, 1), "{told:?}");
-    assert!(count("progress") >= 9, "{told:?}");
-    assert!(told.iter().rev().take(10).map(|(_, sent)| *sent).is_sorted_by(|a, b| a >= b) && told.last().unwrap().0 == "done", "in order: {told:?}");
+    // A step that is overtaken while the disk is at work is not told.
+    assert!((2..=18).contains(&count("progress")), "{told:?}");
+    let second = told.iter().skip_while(|(outcome, _)| outcome != "aborted").skip(1);
+    assert!(second.is_sorted_by_key(|(_, sent)| *sent) && told.last().unwrap().0 == "done", "in order: {told:?}");
     assert!(told.iter().any(|(outcome, sent)| outcome == "aborted" && (1 << 20..SIZE as u64).contains(sent)), "{told:?}");
 }

@@ -20,7 +20,7 @@ use bootwright::{
 };
 use http_body_util::BodyExt;
 use serde_json::Value;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::lab::{self, Lab};
@@ -32,7 +32,7 @@ pub struct Site {
     pub boot: Router,
     pub admin: Router,
     pub stop: CancellationToken,
-    tasks: TaskTracker,
+    records: boot::Records,
     tokens: [String; 3],
     _folder: Option<tempfile::TempDir>,
 }
@@ -87,10 +87,10 @@ impl Site {
             tokens.push(lab.house.create_token(&lab::admin(), name.parse().unwrap(), role).await.unwrap().reveal().to_owned());
         }
         let (house, world, folder) = lab.share();
-        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let boot = boot::routes(Boot { house: house.clone(), tasks: tasks.clone() });
+        let (records, stop) = (boot::Records::default(), CancellationToken::new());
+        let boot = boot::routes(Boot { house: house.clone(), records: records.clone() });
         let admin = api::routes(Admin { house: house.clone(), stop: stop.clone() });
-        Self { house, world, boot, admin, stop, tasks, tokens: tokens.try_into().unwrap(), _folder: folder }
+        Self { house, world, boot, admin, stop, records, tokens: tokens.try_into().unwrap(), _folder: folder }
     }
 
     pub fn token(&self, role: Role) -> &str {
@@ -134,9 +134,7 @@ impl Site {
 
     /// Waits for the tasks that outlive their request.
     pub async fn settle(&self) {
-        self.tasks.close();
-        self.tasks.wait().await;
-        self.tasks.reopen();
+        self.records.finish().await;
     }
 
     /// Opens a build for `n1` and answers the pass of its URLs.

@@ -186,7 +186,7 @@ async fn too_often_is_429_and_a_store_that_cannot_say_503_with_a_time_to_come_ag
     let mut lab = Lab::new().await;
     lab.house.store = Arc::new(BrokenStore);
     let (house, _world, _folder) = lab.share();
-    let routes = boot::routes(Boot { house, tasks: tokio_util::task::TaskTracker::new() });
+    let routes = boot::routes(Boot { house, records: boot::Records::default() });
     for path in ["hello", "heartbeat", "report"] {
         let request = axum::http::Request::post(format!("/agent/v1/{path}")).header("authorization", format!("Bearer {token}"));
         let answer = send(&routes, request.body(axum::body::Body::from("{}")).unwrap()).await;

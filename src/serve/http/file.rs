@@ -71,6 +71,12 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// Whether a GET or HEAD with these headers is answered with the whole body as a 200: what a witness is called for.
+    pub fn goes_whole(&self, method: &Method, headers: &HeaderMap) -> bool {
+        let etag = format!("\"{}\"", self.etag);
+        method != Method::HEAD && !is_known(headers, &etag) && wanted(headers, &etag, self.source.size()) == Wanted::Whole
+    }
+
     /// The response to a GET or HEAD with these headers. The witness is called for a whole 200 only: HEAD, Range and 304 count as nothing.
     pub fn to(self, method: &Method, headers: &HeaderMap, outlet: Option<Outlet>, witness: Option<Witness>) -> Response<AnyBody> {
         let size = self.source.size();
@@ -87,7 +93,7 @@ impl Answer {
         if self.immutable {
             set(axum::http::header::CACHE_CONTROL, "public, max-age=31536000, immutable");
         }
-        if headers.get(IF_NONE_MATCH).is_some_and(|value| names_any(value, &etag)) {
+        if is_known(headers, &etag) {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             return response;
         }
@@ -110,6 +116,11 @@ impl Answer {
         }
         response
     }
+}
+
+/// Whether the client has it already.
+fn is_known(headers: &HeaderMap, etag: &str) -> bool {
+    headers.get(IF_NONE_MATCH).is_some_and(|value| names_any(value, etag))
 }
 
 /// `Range`, unless `If-Range` names another version.
@@ -284,6 +295,7 @@ mod tests {
         let steps = Arc::new(Mutex::new(Vec::new()));
         let ours = steps.clone();
         let witness: Witness = Box::new(move |step| ours.lock().unwrap().push(step));
+        assert_eq!(answer(&bytes).goes_whole(&method, &headers(asked)), status == 200 && !body.is_empty());
         let response = answer(&bytes).to(&method, &headers(asked), None, Some(witness));
         let text = |name: HeaderName| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
         assert_eq!((response.status().as_u16(), text(CONTENT_LENGTH).as_deref(), text(CONTENT_RANGE).as_deref()), (status, length, range));
@@ -307,6 +319,7 @@ mod tests {
         check(Method::GET, &[(RANGE, "bytes=0-4"), (IF_RANGE, "\"e1\"")], 206, Some("5"), Some("bytes 0-4/1000"), &all[..5]);
         check(Method::GET, &[(RANGE, "bytes=0-4"), (IF_RANGE, "\"old\"")], 200, Some("1000"), None, &all);
         check(Method::GET, &[(IF_NONE_MATCH, "\"x\", W/\"e1\"")], 304, None, None, &[]);
+        check(Method::GET, &[(RANGE, "bytes=0-")], 206, Some("1000"), Some("bytes 0-999/1000"), &all);
         check(Method::GET, &[(IF_NONE_MATCH, "\"x\"")], 200, Some("1000"), None, &all);
     }
 

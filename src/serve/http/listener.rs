@@ -14,7 +14,7 @@ use std::{
     error::Error,
     io,
     net::SocketAddr,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -220,9 +220,16 @@ impl Connection {
 
     async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, socket: Socket<S>, local: SocketAddr, watcher: Watcher) {
         let peer = Peer { remote: self.remote, local, outlet: socket.outlet() };
+        let (begins, ends) = (self.seat.clone(), self.seat.clone());
         let routes = self.routes.map_request(move |mut request: Request<_>| {
+            begins.is_served.store(true, Ordering::Relaxed);
             request.extensions_mut().insert(peer.clone());
             request
+        });
+        let routes = routes.map_response(move |response| {
+            ends.pulse.beat();
+            ends.is_served.store(false, Ordering::Relaxed);
+            response
         });
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())

@@ -5,7 +5,7 @@
 //!               │ no
 //!            a place left? ─ yes → taken
 //!               │ no
-//!            somebody with more places than its address would have, and one of them quiet? ─ yes → that one leaves: made_room
+//!            of those with more places than its address would have, and a quiet one: the greediest ─ yes → its quietest leaves: made_room
 //!               │ no
 //!            turned away: connections_full
 //! ```
@@ -16,7 +16,7 @@ use std::{
     net::IpAddr,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -30,7 +30,7 @@ pub enum Turned {
     Full,
     /// This peer has all the places it may have.
     PeerFull,
-    /// It was quiet, its peer had the most places, and somebody else needed one.
+    /// It was quiet, its peer had the most places of those with a quiet one, and somebody else needed one.
     MadeRoom,
     /// Its request's head was not whole in time, or none came.
     SlowHead,
@@ -104,8 +104,16 @@ struct Taken {
 pub struct Seat {
     /// Beats when something moves.
     pub pulse: Arc<Pulse>,
+    /// Whether its request is being worked on: it waits for us, and not we for it.
+    pub is_served: AtomicBool,
     /// Cancelled when somebody else needs the place.
     pub leave: CancellationToken,
+}
+
+impl Seat {
+    fn quiet(&self, now: Instant) -> Duration {
+        if self.is_served.load(Ordering::Relaxed) { Duration::ZERO } else { self.pulse.quiet(now) }
+    }
 }
 
 /// One place, given back when dropped.
@@ -147,16 +155,18 @@ impl Places {
 }
 
 impl Taken {
-    /// Sends the quietest connection away of the peer that has most, if it has more than the newcomer's would have (`more_than`).
+    /// Sends the quietest connection away of the peer that has most among those that have more than the newcomer's would (`more_than`)
+    /// and a quiet one.
     fn make_room(&mut self, more_than: usize, now: Instant) -> bool {
-        let Some((&peer, seats)) = self.peers.iter().max_by_key(|(_, seats)| seats.len()).filter(|(_, seats)| seats.len() > more_than) else {
-            return false;
+        let greedy = self.peers.iter().filter(|(_, seats)| seats.len() > more_than);
+        let quietest = |seats: &Vec<Arc<Seat>>| {
+            let quietest = seats.iter().max_by_key(|seat| seat.quiet(now))?;
+            (quietest.quiet(now) >= QUIET).then(|| quietest.clone())
         };
-        let Some(quietest) = seats.iter().max_by_key(|seat| seat.pulse.quiet(now)).filter(|seat| seat.pulse.quiet(now) >= QUIET).cloned() else {
-            return false;
-        };
-        self.remove(peer, &quietest);
-        quietest.leave.cancel();
+        let found = greedy.filter_map(|(&peer, seats)| Some((seats.len(), peer, quietest(seats)?))).max_by_key(|&(count, ..)| count);
+        let Some((_, peer, seat)) = found else { return false };
+        self.remove(peer, &seat);
+        seat.leave.cancel();
         true
     }
 
@@ -220,6 +230,19 @@ mod tests {
         greedy.clear();
         let _room = [check(&places, 4, later, Ok(false)), check(&places, 5, later, Ok(false))];
         check(&places, 6, later, Err(Turned::Full));
+    }
+
+    #[test]
+    fn when_the_greediest_is_busy_the_next_one_makes_room() {
+        let (places, begin) = (Places::new(5, 4), Instant::now());
+        let busy: Vec<_> = (0..3).map(|_| check(&places, 1, begin, Ok(false)).unwrap()).collect();
+        let quiet: Vec<_> = (0..2).map(|_| check(&places, 2, begin, Ok(false)).unwrap()).collect();
+        let later = begin + 2 * QUIET;
+        busy[..2].iter().for_each(|place| place.seat.pulse.beat_ms.store(1_900, Ordering::Relaxed));
+        busy[2].seat.is_served.store(true, Ordering::Relaxed);
+        let _newcomer = check(&places, 3, later, Ok(true));
+        assert!(busy.iter().all(|place| !place.seat.leave.is_cancelled()));
+        assert_eq!(quiet.iter().filter(|place| place.seat.leave.is_cancelled()).count(), 1);
     }
 
     #[test]

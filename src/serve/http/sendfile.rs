@@ -63,6 +63,12 @@ impl Stretch {
         Self { file, at, left, filling: None, seen: None }
     }
 
+    /// A stretch for which a disk is at work.
+    #[cfg(test)]
+    pub(super) fn filled_by(file: File, left: u64, filling: JoinHandle<io::Result<()>>) -> Self {
+        Self { filling: Some(filling), ..Self::new(Arc::new(file), 0, left) }
+    }
+
     /// Whether it is the disk that is waited for, and not the peer.
     pub(super) const fn waits_for_disk(&self) -> bool {
         self.filling.is_some()
@@ -87,7 +93,7 @@ impl Stretch {
     }
 
     /// Ready when the page cache has the whole stretch. A file system that cannot say is read by a thread each time.
-    fn poll_cached(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn poll_cached(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.seen.is_some_and(|seen| seen.elapsed() < REMEMBERED) {
             return Poll::Ready(Ok(()));
         }

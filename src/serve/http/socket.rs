@@ -166,6 +166,7 @@ impl<S> Socket<S> {
         let waits_for_disk = result.is_pending() && stretch.waits_for_disk();
         self.sending = Some(stretch).filter(|stretch| stretch.left > 0);
         if waits_for_disk {
+            self.pulse.beat();
             self.watchdog.began_with = None;
             return Poll::Pending;
         }
@@ -301,6 +302,22 @@ mod tests {
         let mut socket = socket(near, 20);
         let fault = socket.write_all(&[0; 64]).await.unwrap_err();
         assert_eq!((fault.kind(), fault.to_string().as_str()), (io::ErrorKind::TimedOut, STOPPED));
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_is_slow_is_no_fault_of_the_peer() {
+        let (near, _far) = tokio::io::duplex(1024);
+        let mut socket = socket(near, 20);
+        socket.send_file = Some(|_, stretch, cx| stretch.poll_cached(cx).map_ok(|()| std::mem::take(&mut stretch.left) as usize));
+        let (disk, is_done) = tokio::sync::oneshot::channel::<()>();
+        let filling = tokio::spawn(async { is_done.await.map_err(io::Error::other) });
+        socket.outlet().owe(Stretch::filled_by(tempfile::tempfile().unwrap(), 1000, filling));
+        let note = super::super::sendfile::note(1000);
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        assert!(Pin::new(&mut socket).poll_write(&mut cx, &note).is_pending(), "the disk has not done yet");
+        assert_eq!(socket.watchdog.began_with, None, "no time runs against the peer");
+        disk.send(()).unwrap();
+        socket.write_all(&note).await.unwrap();
     }
 
     #[tokio::test]

@@ -65,6 +65,7 @@ async fn answer(boot: &Boot, asker: &Asker, token: Token, session: Option<Sessio
             Err(fault) => say(&fault.into()),
         };
     }
+    boot.records.caught_up().await;
     let told = first(boot, asker, &token, session, names).await;
     match told {
         Ok(document) => send(boot, asker, document),
@@ -87,7 +88,7 @@ async fn first(boot: &Boot, asker: &Asker, token: &Token, session: Option<Sessio
 }
 
 fn send(boot: &Boot, asker: &Asker, document: Document) -> Response {
-    let (house, tasks, bytes, kind) = (boot.house.clone(), boot.tasks.clone(), document.bytes.clone(), kind_of(&document.name));
+    let (house, records, bytes, kind) = (boot.house.clone(), boot.records.clone(), document.bytes.clone(), kind_of(&document.name));
     let size = bytes.len();
     let document = std::sync::Arc::new(document);
     let witness: Witness = Box::new(move |step| {
@@ -95,7 +96,7 @@ fn send(boot: &Boot, asker: &Asker, document: Document) -> Response {
             return;
         }
         let (house, document) = (house.clone(), document.clone());
-        tasks.spawn(async move {
+        records.write(async move {
             if let Err(failure) = house.document_sent(&document).await {
                 tracing::error!(%failure, document = document.name, "the use of a document was not recorded");
             }

@@ -1,7 +1,7 @@
 //! `GET /loader/{name}`, `GET /artifact/{name}/{version}/{path}` and `GET /live/{version}/{file}`: files, by `http::file`.
 //!
 //! What a body's end means is told to the story after the last byte went out, on a task of its own: a machine must not wait for our
-//! disk to take the next file. HEAD, Range and 304 tell nothing. Large ones take a place in the waves until they end.
+//! disk to have its file (see `records`). HEAD, Range and 304 tell nothing. Large ones take a place in the waves until they end.
 
 use std::{
     sync::Arc,
@@ -37,6 +37,9 @@ use crate::{
 
 /// Loaders, from memory.
 pub(super) async fn loader(State(boot): State<Boot>, Path(name): Path<String>, method: Method, headers: HeaderMap, asker: Asker) -> Response {
+    if !asker.head_only {
+        boot.records.caught_up().await;
+    }
     let bytes = match boot.house.loader(&name, asker.peer, None) {
         Ok(bytes) => bytes,
         Err(Failure::Refusal(Refusal::Unknown { .. })) => return (StatusCode::NOT_FOUND, format!("{}\n", House::loader_hint(&name))).into_response(),
@@ -44,7 +47,7 @@ pub(super) async fn loader(State(boot): State<Boot>, Path(name): Path<String>, m
     };
     let (size, etag) = (bytes.len() as u64, boot.house.loaders.get(&name).map(|loader| loader.sha256.clone()).unwrap_or_default());
     let answer = Answer { source: Source::Bytes(bytes), etag, kind: kind_of(&name), immutable: false };
-    let (house, tasks, peer) = (boot.house.clone(), boot.tasks.clone(), asker.peer);
+    let (house, records, peer) = (boot.house.clone(), boot.records.clone(), asker.peer);
     let witness: Witness = Box::new(move |step| {
         let (outcome, sent_bytes) = match step {
             Step::Moved(_) => return,
@@ -53,7 +56,7 @@ pub(super) async fn loader(State(boot): State<Boot>, Path(name): Path<String>, m
         };
         house.metrics.transfer_ended("http", outcome, sent_bytes);
         let (house, name) = (house.clone(), name.clone());
-        tasks.spawn(async move {
+        records.write(async move {
             let ask = LoaderAsk { name, peer, size_bytes: size };
             if let Err(failure) = house.loader_ended(&ask, outcome, sent_bytes).await {
                 tracing::error!(%peer, %failure, "the end of a loader was not recorded");
@@ -81,11 +84,15 @@ pub(super) async fn artifact(
         Err(failure) => return say(&failure),
     };
     let size = opened.size_bytes;
-    let ride = match ride(&waves, &asker, size) {
+    let answer = Answer { source: Source::File(opened.file, size), etag: opened.etag, kind: kind_of(&artifact.path), immutable: true };
+    let goes_whole = answer.goes_whole(&method, &headers);
+    if goes_whole && fetch.is_some() {
+        boot.records.caught_up().await;
+    }
+    let ride = match ride(&waves, &asker, size, goes_whole) {
         Ok(ride) => ride,
         Err(wait) => return later(&boot, &asker, wait),
     };
-    let answer = Answer { source: Source::File(opened.file, size), etag: opened.etag, kind: kind_of(&artifact.path), immutable: true };
     let tell = fetch.map(|fetch| recorder(&boot, fetch));
     let house = boot.house.clone();
     let witness: Witness = Box::new(move |step| {
@@ -121,12 +128,16 @@ pub(super) async fn live(
         Err(failure) => return say(&failure),
     };
     let size_bytes = opened.size_bytes;
-    let ride = match ride(&waves, &asker, size_bytes) {
+    let answer = Answer { source: Source::File(opened.file, size_bytes), etag: opened.sha256, kind: kind_of(&name), immutable: true };
+    let goes_whole = answer.goes_whole(&method, &headers);
+    if goes_whole && asker.session().is_some() {
+        boot.records.caught_up().await;
+    }
+    let ride = match ride(&waves, &asker, size_bytes, goes_whole) {
         Ok(ride) => ride,
         Err(wait) => return later(&boot, &asker, wait),
     };
-    let answer = Answer { source: Source::File(opened.file, size_bytes), etag: opened.sha256, kind: kind_of(&name), immutable: true };
-    let (house, tasks) = (boot.house.clone(), boot.tasks.clone());
+    let (house, records) = (boot.house.clone(), boot.records.clone());
     let fetch = asker.session().map(|session| LiveFetch { file: format!("live/{version}/{name}"), session, size_bytes });
     let witness: Witness = Box::new(move |step| {
         let _until_the_end = &ride;
@@ -138,7 +149,7 @@ pub(super) async fn live(
         house.metrics.transfer_ended("http", outcome, sent_bytes);
         let Some(fetch) = fetch.clone() else { return };
         let house = house.clone();
-        tasks.spawn(async move {
+        records.write(async move {
             if let Err(failure) = house.live_file_ended(&fetch, end).await {
                 tracing::error!(file = fetch.file, %failure, "the end of a fetch of the live image was not recorded");
             }
@@ -147,12 +158,12 @@ pub(super) async fn live(
     answer.to(&method, &headers, asker.outlet, Some(witness))
 }
 
-/// A place in the waves for a large file, or when there will be one.
-fn ride(waves: &Arc<Waves>, asker: &Asker, size_bytes: u64) -> Result<Option<Ride>, Duration> {
-    match (size_bytes >= LARGE_BYTES && !asker.head_only, asker.ipxe) {
+/// A place in the waves for a large file that goes whole, or when there will be one.
+fn ride(waves: &Arc<Waves>, asker: &Asker, size_bytes: u64, goes_whole: bool) -> Result<Option<Ride>, Duration> {
+    match (goes_whole && size_bytes >= LARGE_BYTES, asker.ipxe) {
         (false, _) => Ok(None),
-        (true, false) => Ok(Some(waves.enter_anyway(Instant::now()))),
-        (true, true) => waves.enter(Instant::now()).map(Some),
+        (true, false) => Ok(Some(waves.enter_anyway(asker.peer.into(), Instant::now()))),
+        (true, true) => waves.enter(asker.peer.into(), Instant::now()).map(Some),
     }
 }
 
@@ -167,9 +178,14 @@ fn later(boot: &Boot, asker: &Asker, wait: Duration) -> Response {
 /// One task that records the course of one fetch, in order. It ends when the fetch does, or when nothing will come of it (HEAD, Range).
 fn recorder(boot: &Boot, fetch: Fetch) -> UnboundedSender<Step> {
     let (tell, mut steps) = unbounded_channel();
-    let house = boot.house.clone();
-    boot.tasks.spawn(async move {
-        while let Some(step) = steps.recv().await {
+    let (house, records) = (boot.house.clone(), boot.records.clone());
+    boot.records.follow(async move {
+        while let Some(mut step) = steps.recv().await {
+            let _turn = records.turn().await;
+            // How far it was meanwhile is no news any more.
+            while let (Step::Moved(_), Ok(newer)) = (step, steps.try_recv()) {
+                step = newer;
+            }
             let told = match step {
                 Step::Moved(sent_bytes) => house.fetch_progress(&fetch, sent_bytes).await,
                 Step::Whole => house.fetch_ended(&fetch, FetchEnd::Whole).await,

@@ -19,6 +19,7 @@ mod callback;
 mod document;
 mod files;
 mod pass;
+mod records;
 mod script;
 
 use std::sync::Arc;
@@ -31,21 +32,20 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use tokio_util::task::TaskTracker;
-
 pub use pass::pass;
+pub use records::Records;
 
 use self::{answer::Forged, asker::Asker};
 use super::{counted::counted, waves::Waves};
 use crate::app::House;
 
-/// What every route needs: the stories, and where the work after an answer is joined.
+/// What every route needs: the stories, and what is written down after an answer.
 #[derive(Clone)]
 pub struct Boot {
     /// The stories.
     pub house: Arc<House>,
-    /// Tasks that outlive a request (a file's end is recorded after its last byte); joined by whoever stops the listener.
-    pub tasks: TaskTracker,
+    /// What outlives a request (a file's end is recorded after its last byte); finished by whoever stops the listener.
+    pub records: Records,
 }
 
 /// The routes of the boot listener.
@@ -73,9 +73,9 @@ pub fn routes(boot: Boot) -> Router {
 /// Tells the story of forged tokens, after the answer.
 async fn noticed(State(boot): State<Boot>, asker: Asker, request: Request, next: Next) -> Response {
     let response = next.run(request).await;
-    if response.extensions().get::<Forged>().is_some() {
-        boot.tasks.clone().spawn(async move {
-            if let Err(failure) = boot.house.forged(asker.peer).await {
+    if response.extensions().get::<Forged>().is_some() && boot.house.forged(asker.peer) {
+        boot.records.clone().write(async move {
+            if let Err(failure) = boot.house.tell_of_forged(asker.peer).await {
                 tracing::error!(peer = %asker.peer, %failure, "a forged token was not recorded");
             }
         });
