@@ -26,7 +26,7 @@ pub struct Simulate {
     /// Within which time they are switched on
     #[arg(long, value_name = "TIME", default_value = "0s")]
     ramp: Span,
-    /// How likely a packet is lost, or a connection breaks
+    /// How likely a packet is lost
     #[arg(long, value_name = "PART", default_value = "0", value_parser = odds)]
     loss: f64,
     /// How likely a packet arrives twice
@@ -38,6 +38,9 @@ pub struct Simulate {
     /// How likely a packet arrives about a second late
     #[arg(long, value_name = "PART", default_value = "0", value_parser = odds)]
     late: f64,
+    /// How likely an HTTP connection breaks; else a fifth of --loss
+    #[arg(long, value_name = "PART", value_parser = odds)]
+    broken: Option<f64>,
     /// The same seed draws the same chances; else one is chosen and printed
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -119,7 +122,13 @@ impl Simulate {
             first: self.macs,
             ramp: self.ramp.0,
             timeout: self.timeout.0,
-            odds: Odds { loss: self.loss, duplicate: self.duplicate, reorder: self.reorder, late: self.late },
+            odds: Odds {
+                loss: self.loss,
+                duplicate: self.duplicate,
+                reorder: self.reorder,
+                late: self.late,
+                broken: self.broken.unwrap_or(self.loss / 5.0),
+            },
             seed,
             own_addresses: self.own_addresses,
             ports: [self.dhcp_port, self.tftp_port, self.http_port],

@@ -8,6 +8,7 @@
 //! ```
 //! Each edge spells bytes into the model, calls one story and spells its answer; it decides nothing. No task is left unjoined.
 
+mod complaint;
 pub mod dhcp;
 pub mod http;
 mod link;

@@ -48,8 +48,8 @@ use crate::model::Mac;
 
 /// Descriptors beside those of the hosts: standard streams, the relay's socket, the runtime's own.
 const OTHER_FILES: u64 = 32;
-/// A host has its loader's socket or a connection, and for a moment both.
-const FILES_PER_HOST: u64 = 2;
+/// Of the hosts, which have their loader's socket or a connection, at most one in so many has both for a moment.
+const AT_BOTH: u64 = 4;
 /// What the relay's socket is asked to hold: answers to thousands at once.
 const BUFFER_BYTES: usize = 8 << 20;
 
@@ -188,7 +188,7 @@ fn relay_socket(at: SocketAddrV4) -> Result<UdpSocket, Fault> {
 
 /// As many open files as the hosts need, if this process may have them.
 fn raise_files(hosts: u32) -> Result<(), Fault> {
-    let needed = u64::from(hosts) * FILES_PER_HOST + OTHER_FILES;
+    let needed = u64::from(hosts) + u64::from(hosts) / AT_BOTH + OTHER_FILES;
     let (soft, most) = getrlimit(Resource::RLIMIT_NOFILE).map_err(io::Error::from)?;
     if soft >= needed {
         return Ok(());
@@ -214,6 +214,6 @@ mod tests {
     #[test]
     fn too_many_hosts_for_this_process_are_told_what_to_do() {
         let said = raise_files(u32::MAX).unwrap_err().to_string();
-        assert!(said.contains("ulimit -Hn 8589934622"), "{said}");
+        assert!(said.contains("ulimit -Hn 5368709150"), "{said}");
     }
 }

@@ -10,7 +10,7 @@ use fastrand::Rng;
 /// How likely each fate of a packet is, 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Odds {
-    /// It never arrives. For HTTP: the connection breaks.
+    /// It never arrives.
     pub loss: f64,
     /// It arrives twice.
     pub duplicate: f64,
@@ -18,6 +18,8 @@ pub struct Odds {
     pub reorder: f64,
     /// It arrives much later.
     pub late: f64,
+    /// Of an HTTP connection: it breaks. TCP sends again what is lost, so this is no packet's fate.
+    pub broken: f64,
 }
 
 impl Odds {
@@ -165,7 +167,7 @@ impl<P: Clone> Weather<P> {
 /// Where a connection breaks: the part of the exchange that went well before, 0 to 1.
 pub fn break_of(chance: &mut Rng, odds: Odds) -> Option<f64> {
     let (throw, part) = (chance.f64(), chance.f64());
-    (throw < odds.loss).then_some(part)
+    (throw < odds.broken).then_some(part)
 }
 
 #[cfg(test)]
@@ -194,7 +196,7 @@ mod tests {
 
     #[test]
     fn every_packet_has_one_fate_and_all_but_the_lost_arrive() {
-        let odds = Odds { loss: 0.1, duplicate: 0.1, reorder: 0.1, late: 0.1 };
+        let odds = Odds { loss: 0.1, duplicate: 0.1, reorder: 0.1, late: 0.1, broken: 0.0 };
         let (mut through, tally) = run(odds, 7, 3, 10_000);
         for count in [tally.lost, tally.duplicated, tally.reordered, tally.late] {
             assert!((850..1150).contains(&count), "{tally:?}");
@@ -218,7 +220,7 @@ mod tests {
 
     #[test]
     fn the_same_seed_and_host_have_the_same_weather_and_others_another() {
-        let odds = Odds { loss: 0.3, duplicate: 0.1, reorder: 0.1, late: 0.1 };
+        let odds = Odds { loss: 0.3, duplicate: 0.1, reorder: 0.1, late: 0.1, broken: 0.0 };
         assert_eq!(run(odds, 5, 9, 500), run(odds, 5, 9, 500));
         assert_ne!(run(odds, 5, 9, 500).0, run(odds, 5, 10, 500).0);
         assert_ne!(run(odds, 5, 9, 500).0, run(odds, 6, 9, 500).0);

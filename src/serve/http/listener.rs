@@ -41,6 +41,7 @@ use tower_http::{
     timeout::{RequestBodyDeadlineLayer, RequestBodyTimeoutLayer},
 };
 
+use super::super::complaint::Complaint;
 pub use super::places::Turned;
 use super::{
     places::{Place, Places, Seat},
@@ -147,7 +148,9 @@ impl Listener {
                 }
                 Err(why) => {
                     (self.refused)(why);
-                    complaint.of(self.name, remote, why);
+                    if let Some(connections) = complaint.due() {
+                        tracing::warn!(listener = self.name, %remote, why = why.word(), connections, "connections refused");
+                    }
                     turn_away(stream);
                 }
             }
@@ -158,24 +161,6 @@ impl Listener {
         tasks.close();
         tasks.wait().await;
         Ok(())
-    }
-}
-
-/// Tells the log of refusals, once a second at most: a flood must not fill the disk.
-#[derive(Default)]
-struct Complaint {
-    last: Option<Instant>,
-    unsaid: u64,
-}
-
-impl Complaint {
-    fn of(&mut self, listener: &'static str, remote: SocketAddr, why: Turned) {
-        self.unsaid += 1;
-        if self.last.is_some_and(|last| last.elapsed() < Duration::from_secs(1)) {
-            return;
-        }
-        tracing::warn!(listener, %remote, why = why.word(), connections = self.unsaid, "connections refused");
-        *self = Self { last: Some(Instant::now()), unsaid: 0 };
     }
 }
 

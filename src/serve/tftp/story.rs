@@ -1,9 +1,13 @@
 //! The TFTP edge of the loader's story: names and events in, TFTP's error codes out, and a queue so that sending never waits for the disk.
 //!
 //! Each client's events are recorded in their order, those of different clients side by side (the store commits them in groups). The
-//! queues are bounded: what does not fit is said in the log and lost for the journal, never held against the transfers.
+//! queues are bounded: how far transfers are is left out first, and what does not fit at all is counted, said in the log and lost for the
+//! journal, never held against the transfers.
 
-use std::{net::SocketAddrV4, sync::Arc};
+use std::{
+    net::SocketAddrV4,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -15,7 +19,7 @@ use crate::{
     app::{self, Failure, House, loader::LoaderAsk, pace::Key},
     config::Config,
     rules::transfer::{Event, Limits, Refusal, Silence},
-    serve::tftp::Settings,
+    serve::{complaint::Complaint, tftp::Settings},
     wire::tftp::{ErrorCode, FileName},
 };
 
@@ -57,6 +61,7 @@ enum Outcome {
 
 struct Shelf {
     house: Arc<House>,
+    complaint: Mutex<Complaint>,
     queues: Vec<mpsc::Sender<Heard>>,
 }
 
@@ -75,13 +80,20 @@ impl Shelf {
                 queue
             })
             .collect();
-        (Self { house, queues }, recorders)
+        (Self { house, complaint: Mutex::default(), queues }, recorders)
     }
 
     fn enqueue(&self, peer: SocketAddrV4, heard: Heard) {
-        let turn = u32::from(*peer.ip()) as usize % self.queues.len();
-        if self.queues[turn].try_send(heard).is_err() {
-            tracing::error!(%peer, "too much to record; an event of a TFTP transfer is lost for the journal");
+        let queue = &self.queues[u32::from(*peer.ip()) as usize % self.queues.len()];
+        // How far a transfer is helps who watches; that it ended moves the build.
+        if matches!(heard.what, Outcome::Event(Event::Progress { .. })) && queue.capacity() < Self::WAITING / 2 {
+            return;
+        }
+        if queue.try_send(heard).is_err() {
+            self.house.metrics.connection_refused("tftp", "records_full");
+            if let Some(lost) = self.complaint.lock().unwrap_or_else(PoisonError::into_inner).due() {
+                tracing::error!(%peer, lost, "too much to record; events of TFTP transfers are lost for the journal");
+            }
         }
     }
 }
