@@ -14,7 +14,7 @@ pub enum Event {
         /// Bytes in the file, as transferred.
         size_bytes: u64,
     },
-    /// It goes on; at most every half second.
+    /// It goes on; told now and then ([`Limits::report_every`](super::Limits::report_every)).
     Progress {
         /// Bytes that arrived.
         acked_bytes: u64,

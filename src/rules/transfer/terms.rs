@@ -47,7 +47,7 @@ impl Default for Limits {
             longest_wait: Duration::from_secs(4),
             patience: Duration::from_secs(30),
             longest: Duration::from_secs(30 * 60),
-            report_every: Duration::from_millis(500),
+            report_every: Duration::from_secs(5),
             memory: Duration::from_secs(3),
             per_peer: 64,
             in_total: 16_384,
