@@ -312,7 +312,7 @@ pub struct Plan {
 /// Reads a document; every element with a mistake is named, each by its first mistake.
 pub fn read(document: Value) -> Result<Site, Vec<Invalid>> {
     let Value::Object(sections) = document else {
-        return Err(vec![Invalid::new("(document)", "a site file is a mapping with globals, networks, profiles, rules and hosts")]);
+        return Err(vec![Invalid::new(DOCUMENT, "a site file is a mapping with globals, networks, profiles, rules and hosts")]);
     };
     let (mut site, mut wrong) = (Site::default(), Vec::new());
     for (key, value) in sections {
@@ -325,11 +325,15 @@ pub fn read(document: Value) -> Result<Site, Vec<Invalid>> {
             "rules" => site.rules = list("rules", value, &mut wrong),
             "hosts" => site.hosts = list::<Named>("hosts", value, &mut wrong).into_iter().map(|host| host.0).collect(),
             "prune" => site.prune = one("prune".to_owned(), value, &mut wrong).unwrap_or(false),
+            "" => wrong.push(Invalid::new(DOCUMENT, "a section without a name; there are globals, networks, profiles, rules, hosts and prune")),
             other => wrong.push(Invalid::new(other, "unknown section; there are globals, networks, profiles, rules, hosts and prune")),
         }
     }
     if wrong.is_empty() { Ok(site) } else { Err(wrong) }
 }
+
+/// The place of what is wrong with the whole.
+const DOCUMENT: &str = "(document)";
 
 fn list<T: DeserializeOwned>(section: &str, value: Value, wrong: &mut Vec<Invalid>) -> Vec<T> {
     let Value::Array(items) = value else {

@@ -233,6 +233,7 @@ fn a_mistake_is_named_by_its_path() {
     wrong("/profiles/0/kernel", json!("linux"), "profiles[0].kernel", "does not name an artifact");
     wrong("/hosts", json!({}), "hosts", "must be a list");
     wrong("/servers", json!([]), "servers", "unknown section");
+    wrong("/", json!([]), "(document)", "without a name");
     assert_eq!(read(json!([])).unwrap_err()[0].path, "(document)");
 }
 
