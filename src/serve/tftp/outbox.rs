@@ -149,6 +149,13 @@ impl Outbox {
                 let (_, _, cut) = self.meanings[at];
                 match cut {
                     _ if fault.kind() == io::ErrorKind::WouldBlock => left.is_blocked = true,
+                    _ if socket.keeps_whole && fault.raw_os_error() == Some(libc::EMSGSIZE) => {
+                        tracing::info!("a path takes only smaller packets than were agreed; they leave in fragments from now on");
+                        if let Err(fault) = socket.allow_fragments() {
+                            tracing::warn!(%fault, "fragments cannot be allowed");
+                        }
+                        continue;
+                    }
                     Some(packet_bytes) if refuses_to_cut(&fault) => {
                         tracing::info!(packet_bytes, %fault, "the kernel does not cut packets of this size; sending one by one");
                         socket.cuts = usize::from(packet_bytes) - 1;

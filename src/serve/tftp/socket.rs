@@ -25,6 +25,8 @@ pub struct Socket {
     pub is_any: bool,
     /// The largest packet that the kernel has not refused to cut from a longer message; 0: it cannot cut at all.
     pub cuts: usize,
+    /// Packets leave whole or not at all; no number has then to be found for each, by which its fragments would know each other.
+    pub keeps_whole: bool,
 }
 
 impl Socket {
@@ -62,12 +64,30 @@ impl Socket {
         if setsockopt(&udp, sockopt::SndBufForce, &Self::BUFFER).is_err() {
             setsockopt(&udp, sockopt::SndBuf, &Self::BUFFER)?;
         }
-        let mut socket = Self { udp, is_any: false, cuts: if cuts { Outbox::LONGEST } else { 0 } };
+        let mut socket = Self { udp, is_any: false, cuts: if cuts { Outbox::LONGEST } else { 0 }, keeps_whole: false };
+        // A kernel that does not know this sends as it always did.
+        socket.keeps_whole = socket.set_fragments(libc::IP_PMTUDISC_DO).is_ok();
         socket.is_any = socket.address()?.ip().is_unspecified();
         if socket.is_any {
             setsockopt(&socket.udp, sockopt::Ipv4PacketInfo, &true)?;
         }
         Ok(socket)
+    }
+
+    /// Lets packets be sent in fragments: the path takes only smaller ones.
+    pub fn allow_fragments(&mut self) -> io::Result<()> {
+        self.keeps_whole = false;
+        self.set_fragments(libc::IP_PMTUDISC_WANT)
+    }
+
+    /// IP_MTU_DISCOVER (ip(7)).
+    fn set_fragments(&self, mode: libc::c_int) -> io::Result<()> {
+        let (value, length) = ((&raw const mode).cast(), mem::size_of::<libc::c_int>() as libc::socklen_t);
+        // SAFETY: the value is an int of that length, which the kernel only reads.
+        match unsafe { libc::setsockopt(self.as_raw_fd(), libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, value, length) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
     }
 
     /// Where it is bound.
