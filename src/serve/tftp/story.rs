@@ -162,3 +162,26 @@ fn refusal(peer: SocketAddrV4, name: &FileName, failure: &Failure) -> Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::start;
+
+    #[tokio::test]
+    async fn how_far_a_transfer_is_takes_no_room_from_how_it_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let house = Arc::new(start::open(Config { state_dir: folder.path().to_owned(), ..Config::default() }).await.unwrap());
+        let (queue, heard) = mpsc::channel(Shelf::WAITING);
+        let shelf = Shelf { house: house.clone(), complaint: Mutex::default(), queues: vec![queue] };
+        let (peer, name) = (SocketAddrV4::new([10, 77, 0, 9].into(), 9), FileName::parse(b"x.efi").unwrap());
+        let tell = |count: usize, event: Event| (0..count).for_each(|_| shelf.event(peer, &name, &event));
+        tell(2 * Shelf::WAITING, Event::Progress { acked_bytes: 1, size_bytes: 2 });
+        let left = Shelf::WAITING - heard.len();
+        assert!(left >= Shelf::WAITING / 2 - 1, "{left}");
+        tell(left + 3, Event::Probed { size_bytes: 2 });
+        assert_eq!(heard.len(), Shelf::WAITING);
+        let counted = house.metrics.encode();
+        assert!(counted.contains("connections_refused_total{listener=\"tftp\",reason=\"records_full\"} 3"), "{counted}");
+    }
+}

@@ -79,17 +79,16 @@ pub(super) async fn artifact(
         Ok(artifact) => artifact,
         Err(wrong) => return (StatusCode::NOT_FOUND, format!("{wrong}\n")).into_response(),
     };
+    if !asker.head_only {
+        boot.records.caught_up().await;
+    }
     let (opened, fetch) = match boot.house.artifact(&artifact, asker.session(), asker.peer).await {
         Ok(told) => told,
         Err(failure) => return say(&failure),
     };
     let size = opened.size_bytes;
     let answer = Answer { source: Source::File(opened.file, size), etag: opened.etag, kind: kind_of(&artifact.path), immutable: true };
-    let goes_whole = answer.goes_whole(&method, &headers);
-    if goes_whole && fetch.is_some() {
-        boot.records.caught_up().await;
-    }
-    let ride = match ride(&waves, &asker, size, goes_whole) {
+    let ride = match ride(&waves, &asker, size, answer.goes_whole(&method, &headers)) {
         Ok(ride) => ride,
         Err(wait) => return later(&boot, &asker, wait),
     };
@@ -123,17 +122,16 @@ pub(super) async fn live(
     Extension(waves): Extension<Arc<Waves>>,
     asker: Asker,
 ) -> Response {
+    if !asker.head_only {
+        boot.records.caught_up().await;
+    }
     let opened = match boot.house.live_file(&version, &name) {
         Ok(opened) => opened,
         Err(failure) => return say(&failure),
     };
     let size_bytes = opened.size_bytes;
     let answer = Answer { source: Source::File(opened.file, size_bytes), etag: opened.sha256, kind: kind_of(&name), immutable: true };
-    let goes_whole = answer.goes_whole(&method, &headers);
-    if goes_whole && asker.session().is_some() {
-        boot.records.caught_up().await;
-    }
-    let ride = match ride(&waves, &asker, size_bytes, goes_whole) {
+    let ride = match ride(&waves, &asker, size_bytes, answer.goes_whole(&method, &headers)) {
         Ok(ride) => ride,
         Err(wait) => return later(&boot, &asker, wait),
     };

@@ -31,7 +31,8 @@ impl Default for Records {
 }
 
 impl Records {
-    /// Waits until everything that was to be written before has its turn. To be asked before an answer that will be written down.
+    /// Waits until everything that was to be written before has its turn. To be asked before anything is decided: by its end the
+    /// world may be another.
     pub(super) async fn caught_up(&self) {
         drop(self.turn().await);
     }
