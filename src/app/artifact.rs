@@ -10,9 +10,10 @@ use super::{
     draft::Draft,
     house::{Pen, Saved},
     pace::Key,
+    who::Fetcher,
 };
 use crate::{
-    model::{Actor, ArtifactRef, Host, HostId, LoopPolicy, Reached, SessionId, Stage, What},
+    model::{Actor, ArtifactRef, Host, LoopPolicy, Reached, SessionId, Stage, What},
     rules::{
         inherit::Effective,
         lifecycle::Event,
@@ -28,8 +29,7 @@ const HOLD: &str = "hold";
 #[derive(Debug, Clone)]
 pub struct Fetch {
     artifact: ArtifactRef,
-    host: HostId,
-    session: Option<SessionId>,
+    fetcher: Fetcher,
     size_bytes: u64,
     peer: Ipv4Addr,
 }
@@ -54,7 +54,7 @@ impl House {
             self.may_fetch(host, artifact, session, peer).await?;
         }
         let opened = self.artifacts.file(artifact).map_err(|fault| refuse(artifact, fault))?;
-        let fetch = host.map(|host| Fetch { artifact: artifact.clone(), host: host.id, session, size_bytes: opened.size_bytes, peer });
+        let fetch = host.map(|host| Fetch { artifact: artifact.clone(), fetcher: Fetcher::of(&host, session), size_bytes: opened.size_bytes, peer });
         Ok((opened, fetch))
     }
 
@@ -74,10 +74,10 @@ impl House {
 
     /// Shows how far a long fetch is, for whoever watches. Evidence only: it changes nothing and waits for nobody.
     pub async fn fetch_progress(&self, fetch: &Fetch, sent_bytes: u64) -> Told<()> {
-        if !self.paces(Key::File(fetch.peer, fetch.host)) {
+        if !self.paces(Key::File(fetch.peer, fetch.fetcher.host)) {
             return Ok(());
         }
-        let Some(host) = self.store.host(fetch.host)? else { return Ok(()) };
+        let Some(host) = self.store.host(fetch.fetcher.host)? else { return Ok(()) };
         let what = transfer(fetch, "progress", sent_bytes);
         let percent = sent_bytes.saturating_mul(100).checked_div(fetch.size_bytes).unwrap_or(100);
         let pen = Pen::new(Actor::Host { mac: None, proven: false }, self.now()).of(&host);
@@ -87,10 +87,10 @@ impl House {
 
     /// Records how a fetch ended; the last of kernel and initrds moves the build.
     pub async fn fetch_ended(&self, fetch: &Fetch, end: FetchEnd) -> Told<()> {
-        if !self.paces(Key::File(fetch.peer, fetch.host)) {
+        if !self.paces(Key::File(fetch.peer, fetch.fetcher.host)) {
             return Ok(());
         }
-        let find = |house: &Self| house.find(&fetch.host.to_string());
+        let find = |house: &Self| house.find(&fetch.fetcher.host.to_string());
         self.draft(&Actor::Host { mac: None, proven: false }, find, |draft| match end {
             FetchEnd::Broken { sent_bytes } => {
                 let text = format!("{} broke off after {sent_bytes} of {} bytes", fetch.artifact, fetch.size_bytes);
@@ -105,10 +105,12 @@ impl House {
     fn arrived(&self, fetch: &Fetch, draft: &mut Draft<'_>) -> Told<()> {
         let scene = self.scene(draft.seen.clone(), None, None)?;
         let wanted = scene.effective().map(Effective::boot_files).unwrap_or_default();
-        let sign = Sign::ArtifactDone { session: fetch.session, path: fetch.artifact.to_string(), wanted };
-        let observed = draft.observe(&sign, LoopPolicy::Warn);
+        let advanced = fetch.fetcher.session.and_then(|session| {
+            let sign = Sign::ArtifactDone { session: Some(session), path: fetch.artifact.to_string(), wanted };
+            draft.observe(&sign, LoopPolicy::Warn).advanced
+        });
         draft.note(transfer(fetch, "done", fetch.size_bytes), format!("{} arrived whole, {} bytes", fetch.artifact, fetch.size_bytes));
-        if let (Some(Reached::Kernel), Some(build)) = (observed.advanced, draft.host.open_build().map(|build| build.id)) {
+        if let (Some(Reached::Kernel), Some(build)) = (advanced, fetch.fetcher.build(&draft.host).map(|build| build.id)) {
             let evidence = "the last bytes of kernel and initrds were sent".to_owned();
             draft.advance(&Event::StageSeen { stage: Stage::KernelInitrdSent, evidence, build });
         }

@@ -8,14 +8,14 @@ use std::net::Ipv4Addr;
 
 use bytes::Bytes;
 
-use super::{House, Refusal, Told, boot::arch, draft::Draft, house::Pen, pace::Key};
+use super::{House, Refusal, Told, boot::arch, draft::Draft, house::Pen, pace::Key, who::Fetcher};
 use crate::{
     model::{Actor, Firmware, LoopPolicy, Mac, Plan, Stage, Transport, What},
     rules::{lifecycle, session::Sign, transfer},
     store::shelf::loaders::Loaders,
 };
 
-/// A loader on its way to a machine.
+/// A loader on its way to a recorded machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoaderAsk {
     /// Its name on the shelf.
@@ -24,6 +24,7 @@ pub struct LoaderAsk {
     pub peer: Ipv4Addr,
     /// Its size.
     pub size_bytes: u64,
+    fetcher: Fetcher,
 }
 
 /// Endings of what firmware starts; the shelf may hold menus and configurations besides, and those prove no boot.
@@ -42,8 +43,14 @@ impl House {
         Ok(loader.bytes.clone())
     }
 
+    /// Who a loader goes to, for the record; none where nobody recorded the machine.
+    pub fn loader_ask(&self, name: &str, peer: Ipv4Addr, claimed: Option<Mac>, size_bytes: u64) -> Told<Option<LoaderAsk>> {
+        let host = self.fetcher(None, peer, claimed)?;
+        Ok(host.map(|host| LoaderAsk { name: name.to_owned(), peer, size_bytes, fetcher: Fetcher::of(&host, None) }))
+    }
+
     /// Records what happened to a loader's transfer by TFTP.
-    pub async fn loader_heard(&self, ask: &LoaderAsk, claimed: Option<Mac>, event: &transfer::Event) -> Told<()> {
+    pub async fn loader_heard(&self, ask: &LoaderAsk, event: &transfer::Event) -> Told<()> {
         use transfer::Event;
         let name = &ask.name;
         let (sent_bytes, text) = match event {
@@ -60,26 +67,26 @@ impl House {
             }
             Event::Done { size_bytes, took, resent_packets } => {
                 let text = format!("{name} arrived whole, {size_bytes} bytes in {} ms, {resent_packets} packets sent twice", took.as_millis());
-                return self.loader_arrived(ask, claimed, text).await;
+                return self.loader_arrived(ask, text).await;
             }
         };
-        self.note_loader(ask, claimed, self.transfer_of(ask, event.word(), sent_bytes), text).await
+        self.note_loader(ask, self.transfer_of(ask, event.word(), sent_bytes), text).await
     }
 
     /// Records how a loader's transfer by HTTP ended: `done`, or `aborted` after so many bytes.
     pub async fn loader_ended(&self, ask: &LoaderAsk, outcome: &str, sent_bytes: u64) -> Told<()> {
         let LoaderAsk { name, size_bytes, .. } = ask;
         if outcome == "done" {
-            return self.loader_arrived(ask, None, format!("{name} arrived whole, {size_bytes} bytes by HTTP")).await;
+            return self.loader_arrived(ask, format!("{name} arrived whole, {size_bytes} bytes by HTTP")).await;
         }
         let text = format!("{name} {outcome} after {sent_bytes} of {size_bytes} bytes by HTTP");
-        self.note_loader(ask, None, self.transfer_of(ask, outcome, sent_bytes), text).await
+        self.note_loader(ask, self.transfer_of(ask, outcome, sent_bytes), text).await
     }
 
-    /// Records that a request for a file was refused, if a known host asked.
-    pub async fn loader_refused(&self, ask: &LoaderAsk, claimed: Option<Mac>, word: &str, text: &str) -> Told<()> {
+    /// Records that a request for a file was refused.
+    pub async fn loader_refused(&self, ask: &LoaderAsk, word: &str, text: &str) -> Told<()> {
         let text = format!("{} by TFTP refused: {text}", ask.name);
-        self.note_loader(ask, claimed, What::Refused { why: word.to_owned() }, text).await
+        self.note_loader(ask, What::Refused { why: word.to_owned() }, text).await
     }
 
     /// What to say of a loader that is not on the shelf.
@@ -87,20 +94,19 @@ impl House {
         if is_started(name) { format!("there is no loader {name}; {}", Loaders::hint(name)) } else { format!("there is no file {name}") }
     }
 
-    async fn loader_arrived(&self, ask: &LoaderAsk, claimed: Option<Mac>, text: String) -> Told<()> {
-        let Some(host) = self.fetcher(None, ask.peer, claimed)? else { return Ok(()) };
-        if !self.paces(Key::File(ask.peer, host.id)) {
+    async fn loader_arrived(&self, ask: &LoaderAsk, text: String) -> Told<()> {
+        if !self.paces(Key::File(ask.peer, ask.fetcher.host)) {
             return Ok(());
         }
-        let find = |house: &Self| house.find(&host.id.to_string());
+        let find = |house: &Self| house.find(&ask.fetcher.host.to_string());
         self.draft(&loading_actor(), find, |draft| {
             let is_loader = is_started(&ask.name) || draft.host.loader.as_ref().is_some_and(|chosen| chosen.as_ref() == ask.name);
-            if is_loader {
-                draft.observe(&Sign::LoaderDone { session: None }, LoopPolicy::Warn);
+            if let (true, session @ Some(_)) = (is_loader, ask.fetcher.session) {
+                draft.observe(&Sign::LoaderDone { session }, LoopPolicy::Warn);
             }
             draft.note(self.transfer_of(ask, "done", ask.size_bytes), text.clone());
             if is_loader {
-                advance(draft, &text);
+                advance(draft, &ask.fetcher, &text);
             }
             Ok(())
         })
@@ -108,11 +114,11 @@ impl House {
     }
 
     /// Evidence that changes no host.
-    async fn note_loader(&self, ask: &LoaderAsk, claimed: Option<Mac>, what: What, text: String) -> Told<()> {
-        let Some(host) = self.fetcher(None, ask.peer, claimed)? else { return Ok(()) };
-        if !self.paces(Key::File(ask.peer, host.id)) {
+    async fn note_loader(&self, ask: &LoaderAsk, what: What, text: String) -> Told<()> {
+        if !self.paces(Key::File(ask.peer, ask.fetcher.host)) {
             return Ok(());
         }
+        let Some(host) = self.store.host(ask.fetcher.host)? else { return Ok(()) };
         let fact = Pen::new(loading_actor(), self.now()).of(&host).write(what, text);
         Ok(self.record(vec![fact]).await?)
     }
@@ -122,9 +128,9 @@ impl House {
     }
 }
 
-/// The open build enters `bootloader_sent`, unless it is further already: firmware may fetch a second loader.
-fn advance(draft: &mut Draft<'_>, evidence: &str) {
-    let Some(build) = draft.host.open_build().filter(|build| build.stage < Stage::BootloaderSent).map(|build| build.id) else { return };
+/// The build enters `bootloader_sent`, unless it is further already: firmware may fetch a second loader.
+fn advance(draft: &mut Draft<'_>, fetcher: &Fetcher, evidence: &str) {
+    let Some(build) = fetcher.build(&draft.host).filter(|build| build.stage < Stage::BootloaderSent).map(|build| build.id) else { return };
     draft.advance(&lifecycle::Event::StageSeen { stage: Stage::BootloaderSent, evidence: evidence.to_owned(), build });
 }
 

@@ -8,8 +8,11 @@ use std::{net::Ipv4Addr, sync::Arc};
 
 use super::{House, Refusal, Told};
 use crate::{
-    model::{Build, Host, HostId, IssueKind, Mac, SessionId, Token},
-    rules::identity::{self, Claim, Verdict},
+    model::{Build, BuildId, Host, HostId, IssueKind, Mac, SessionId, Token},
+    rules::{
+        identity::{self, Claim, Verdict},
+        session,
+    },
     store::StoreFault,
 };
 
@@ -28,6 +31,29 @@ pub struct Doubt {
     pub issue: IssueKind,
     /// The contradiction, one sentence.
     pub text: String,
+}
+
+/// Whose boot a file is fetched for, as it stood then. What became of the fetch is written down after it, perhaps long after it on a slow
+/// disk, and must not count for a later power-on or another build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fetcher {
+    /// The host.
+    pub host: HostId,
+    /// The power-on, if one is known.
+    pub session: Option<SessionId>,
+    build: Option<BuildId>,
+}
+
+impl Fetcher {
+    /// The host, in the session that the request names or else in its newest.
+    pub(super) fn of(host: &Host, named: Option<SessionId>) -> Self {
+        Self { host: host.id, session: session::named(host, named).map(|session| session.id), build: host.open_build().map(|build| build.id) }
+    }
+
+    /// The build that it was fetched for, if that one is still open.
+    pub(super) fn build<'h>(&self, host: &'h Host) -> Option<&'h Build> {
+        host.open_build().filter(|build| Some(build.id) == self.build)
+    }
 }
 
 /// Whose a token is.

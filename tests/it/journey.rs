@@ -3,7 +3,7 @@
 //! What is asserted is what a person would ask: which stage, which state, what the console says, what the journal holds.
 
 use bootwright::{
-    app::{Calendar, Failure, Refusal, build::BuildAsk},
+    app::{Calendar, Failure, Refusal, artifact::FetchEnd, build::BuildAsk},
     model::{BuildEnd, DiskState, IssueKind, Lifecycle, Report, Stage},
     store::{JournalFilter, fold},
 };
@@ -39,6 +39,24 @@ async fn a_machine_goes_from_enable_build_to_its_own_disk() {
     assert_eq!(script.word, "local", "{}", script.text);
     assert_eq!(lab.newest().stage, Stage::LocalBoot);
     assert!(lab.host().issues.is_empty(), "{:?}", lab.host().issues);
+}
+
+#[tokio::test]
+async fn files_that_arrived_for_one_build_do_not_move_the_next() {
+    let lab = Lab::new().await;
+    lab.enable().await;
+    let (_, session) = lab.power_on().await;
+    let fetches = lab.ask_for_boot_files(session).await;
+    assert_eq!(fetches.len(), 2);
+    // Meanwhile, before the disk had written their ends down:
+    lab.house.cancel_build(&admin(), lab.newest().id).await.unwrap();
+    lab.enable().await;
+    for fetch in &fetches {
+        lab.house.fetch_ended(fetch, FetchEnd::Whole).await.unwrap();
+    }
+    assert_eq!(lab.newest().stage, Stage::BuildEnabled);
+    let filter = JournalFilter { kind: Some("transfer".into()), ..JournalFilter::default() };
+    assert_eq!(lab.house.journal(filter).await.unwrap().len(), 2, "they did arrive");
 }
 
 #[tokio::test]

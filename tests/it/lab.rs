@@ -7,7 +7,7 @@ use std::{fs, net::Ipv4Addr, sync::Arc};
 use bootwright::{
     app::{
         House,
-        artifact::FetchEnd,
+        artifact::{Fetch, FetchEnd},
         build::{BuildAsk, Enabled},
         document::{Document, DocumentAsk},
         script::{Script, ScriptAsk},
@@ -145,10 +145,19 @@ impl Lab {
 
     /// Kernel and initrd arrive whole.
     pub async fn fetch_boot_files(&self, session: Option<SessionId>) {
+        for fetch in self.ask_for_boot_files(session).await {
+            self.house.fetch_ended(&fetch, FetchEnd::Whole).await.unwrap();
+        }
+    }
+
+    /// Kernel and initrd are on their way.
+    pub async fn ask_for_boot_files(&self, session: Option<SessionId>) -> Vec<Fetch> {
+        let mut fetches = Vec::new();
         for path in [KERNEL, INITRD] {
             let (_, fetch) = self.house.artifact(&path.parse().unwrap(), session, Ipv4Addr::new(10, 77, 0, 100)).await.unwrap();
-            self.house.fetch_ended(&fetch.unwrap(), FetchEnd::Whole).await.unwrap();
+            fetches.extend(fetch);
         }
+        fetches
     }
 
     pub async fn document(&self, session: Option<SessionId>) -> bootwright::app::Told<Document> {

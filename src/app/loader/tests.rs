@@ -33,10 +33,6 @@ fn mac() -> Mac {
     "52:54:00:00:00:01".parse().unwrap()
 }
 
-fn ask(name: &str, peer: Ipv4Addr) -> LoaderAsk {
-    LoaderAsk { name: name.into(), peer, size_bytes: 3 }
-}
-
 async fn lab() -> Lab {
     let folder = tempfile::tempdir().unwrap();
     let shelf = folder.path().join("loaders");
@@ -80,6 +76,11 @@ impl Lab {
         self.house.book().bind(&"lab".parse().unwrap(), mac(), peer, "2026-02-01T00:00:00Z".parse().unwrap(), None);
     }
 
+    /// What the host's machine asks for.
+    fn ask(&self, name: &str) -> LoaderAsk {
+        self.house.loader_ask(name, PEER, None, 3).unwrap().unwrap()
+    }
+
     fn host(&self) -> Arc<Host> {
         self.house.store.host_by_mac(mac()).unwrap().unwrap()
     }
@@ -96,9 +97,7 @@ async fn machines_that_nobody_recorded_get_a_loader_and_leave_no_journal() {
     let lab = lab().await;
     assert_eq!(lab.house.loader("snponly.efi", STRANGER, None).unwrap(), "abc");
     assert_eq!(lab.house.loader("snponly.efi", STRANGER, Some(mac())).unwrap(), "abc");
-    let filter = || JournalFilter { kind: Some("transfer".into()), ..JournalFilter::default() };
-    lab.house.loader_heard(&ask("snponly.efi", STRANGER), None, &DONE).await.unwrap();
-    assert_eq!(lab.house.store.journal(filter()).await.unwrap(), []);
+    assert_eq!(lab.house.loader_ask("snponly.efi", STRANGER, Some(mac()), 3).unwrap(), None);
 }
 
 #[tokio::test]
@@ -128,7 +127,7 @@ async fn not_there_and_could_not_look_are_different_answers() {
     lab.house.store = Arc::new(BrokenStore);
     assert!(matches!(lab.house.loader("nothing.efi", STRANGER, None), Err(Failure::Fault(_))));
     assert!(matches!(lab.house.loader("snponly.efi", STRANGER, None), Err(Failure::Fault(_))));
-    assert!(matches!(lab.house.loader_heard(&ask("snponly.efi", PEER), None, &DONE).await, Err(Failure::Fault(_))));
+    assert!(matches!(lab.house.loader_ask("snponly.efi", PEER, None, 3), Err(Failure::Fault(_))));
 }
 
 #[tokio::test]
@@ -136,7 +135,7 @@ async fn only_the_last_acknowledgement_moves_the_build() {
     let lab = lab().await;
     lab.lend(PEER);
     lab.add(host(|_| ())).await;
-    let ask = ask("snponly.efi", PEER);
+    let ask = lab.ask("snponly.efi");
     let unfinished = [
         Event::Requested { size_bytes: 3 },
         Event::Progress { acked_bytes: 1, size_bytes: 3 },
@@ -145,9 +144,9 @@ async fn only_the_last_acknowledgement_moves_the_build() {
         Event::TimedOut { acked_bytes: 0, size_bytes: 3, given_up: GivenUp::NoLastAck },
     ];
     for event in &unfinished {
-        lab.house.loader_heard(&ask, None, event).await.unwrap();
+        lab.house.loader_heard(&ask, event).await.unwrap();
     }
-    lab.house.loader_refused(&ask, None, "too_many", "the server has 3 transfers").await.unwrap();
+    lab.house.loader_refused(&ask, "too_many", "the server has 3 transfers").await.unwrap();
     lab.house.loader_ended(&ask, "aborted", 2).await.unwrap();
     assert_eq!(lab.host().build.as_ref().unwrap().stage, Stage::Dhcp);
     assert_eq!(
@@ -162,7 +161,7 @@ async fn only_the_last_acknowledgement_moves_the_build() {
             "transfer: snponly.efi aborted after 2 of 3 bytes by HTTP",
         ]
     );
-    lab.house.loader_heard(&ask, None, &DONE).await.unwrap();
+    lab.house.loader_heard(&ask, &DONE).await.unwrap();
     let host = lab.host();
     assert_eq!(host.build.as_ref().unwrap().stage, Stage::BootloaderSent);
     assert_eq!(host.session().unwrap().reached, crate::model::Reached::Loader);
@@ -176,9 +175,31 @@ async fn a_second_loader_moves_nothing_back_and_is_no_refusal() {
     let lab = lab().await;
     lab.lend(PEER);
     lab.add(host(|host| host.build.as_mut().unwrap().stage = Stage::IpxeScriptSent)).await;
-    lab.house.loader_ended(&ask("snponly.efi", PEER), "done", 3).await.unwrap();
+    lab.house.loader_ended(&lab.ask("snponly.efi"), "done", 3).await.unwrap();
     assert_eq!(lab.host().build.as_ref().unwrap().stage, Stage::IpxeScriptSent);
     assert_eq!(lab.journal().await, ["transfer: snponly.efi arrived whole, 3 bytes by HTTP"]);
+}
+
+#[tokio::test]
+async fn what_is_written_down_late_belongs_to_the_boot_that_it_was_fetched_for() {
+    let lab = lab().await;
+    lab.lend(PEER);
+    lab.add(host(|_| ())).await;
+    let ask = lab.ask("snponly.efi");
+    // The disk was slow: meanwhile the machine was reset, and its build was begun anew.
+    let next = host(|host| {
+        let mut session = host.sessions[0].clone();
+        session.id = "00000000000000bb".parse().unwrap();
+        host.sessions.push(session);
+        host.build.as_mut().unwrap().id = serde_json::from_value(json!("01900000-0000-7000-8000-000000000003")).unwrap();
+    });
+    lab.add(next).await;
+    lab.house.loader_heard(&ask, &DONE).await.unwrap();
+    let host = lab.host();
+    use crate::model::Reached;
+    assert_eq!(host.sessions.iter().map(|session| session.reached).collect::<Vec<_>>(), [Reached::Loader, Reached::Dhcp]);
+    assert_eq!(host.build.as_ref().unwrap().stage, Stage::Dhcp, "the new build has seen no loader");
+    assert_eq!(lab.journal().await[1..], ["transfer: snponly.efi arrived whole, 3 bytes in 7 ms, 0 packets sent twice"]);
 }
 
 #[tokio::test]
@@ -186,9 +207,9 @@ async fn a_configuration_is_no_loader_unless_the_host_names_it() {
     let lab = lab().await;
     lab.lend(PEER);
     lab.add(host(|host| host.loader = Some("special".parse().unwrap()))).await;
-    lab.house.loader_heard(&ask("grub.cfg", PEER), None, &DONE).await.unwrap();
+    lab.house.loader_heard(&lab.ask("grub.cfg"), &DONE).await.unwrap();
     assert_eq!(lab.host().build.as_ref().unwrap().stage, Stage::Dhcp);
-    lab.house.loader_heard(&ask("special", PEER), None, &DONE).await.unwrap();
+    lab.house.loader_heard(&lab.ask("special"), &DONE).await.unwrap();
     assert_eq!(lab.host().build.as_ref().unwrap().stage, Stage::BootloaderSent);
 }
 

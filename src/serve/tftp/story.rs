@@ -18,6 +18,7 @@ use super::{Files, Server};
 use crate::{
     app::{self, Failure, House, loader::LoaderAsk, pace::Key},
     config::Config,
+    model::Mac,
     rules::transfer::{Event, Limits, Refusal, Silence},
     serve::{complaint::Complaint, tftp::Settings},
     wire::tftp::{ErrorCode, FileName},
@@ -50,7 +51,6 @@ pub async fn serve(server: Server, house: Arc<House>, stop: CancellationToken) {
 /// Something to record.
 struct Heard {
     ask: LoaderAsk,
-    name: Option<FileName>,
     what: Outcome,
 }
 
@@ -83,13 +83,19 @@ impl Shelf {
         (Self { house, complaint: Mutex::default(), queues }, recorders)
     }
 
-    fn enqueue(&self, peer: SocketAddrV4, heard: Heard) {
+    /// Who asks is found now; by the time that it is written down it may be another, or in its next power-on.
+    fn enqueue(&self, peer: SocketAddrV4, name: &str, claimed: Option<Mac>, size_bytes: u64, what: Outcome) {
+        let ask = match self.house.loader_ask(name, *peer.ip(), claimed, size_bytes) {
+            Ok(Some(ask)) => ask,
+            Ok(None) => return,
+            Err(failure) => return tracing::error!(%peer, file = name, %failure, "whose TFTP transfer it was could not be looked up"),
+        };
         let queue = &self.queues[u32::from(*peer.ip()) as usize % self.queues.len()];
         // How far a transfer is helps who watches; that it ended moves the build.
-        if matches!(heard.what, Outcome::Event(Event::Progress { .. })) && queue.capacity() < Self::WAITING / 2 {
+        if matches!(what, Outcome::Event(Event::Progress { .. })) && queue.capacity() < Self::WAITING / 2 {
             return;
         }
-        if queue.try_send(heard).is_err() {
+        if queue.try_send(Heard { ask, what }).is_err() {
             self.house.metrics.connection_refused("tftp", "records_full");
             if let Some(lost) = self.complaint.lock().unwrap_or_else(PoisonError::into_inner).due() {
                 tracing::error!(%peer, lost, "too much to record; events of TFTP transfers are lost for the journal");
@@ -115,8 +121,7 @@ impl Files for Shelf {
         if let Some(sent_bytes) = ended_bytes {
             self.house.metrics.transfer_ended("tftp", event.word(), sent_bytes);
         }
-        let ask = LoaderAsk { name: name.as_str().to_owned(), peer: *peer.ip(), size_bytes };
-        self.enqueue(peer, Heard { ask, name: Some(name.clone()), what: Outcome::Event(event.clone()) });
+        self.enqueue(peer, name.as_str(), name.mac(), size_bytes, Outcome::Event(event.clone()));
     }
 
     fn refused(&self, peer: SocketAddrV4, name: &str, refusal: &Refusal) {
@@ -127,8 +132,8 @@ impl Files for Shelf {
             return;
         }
         tracing::info!(%peer, file = name, why = refusal.word, "TFTP refused");
-        let ask = LoaderAsk { name: name.to_owned(), peer: *peer.ip(), size_bytes: 0 };
-        self.enqueue(peer, Heard { ask, name: FileName::parse(name.as_bytes()).ok(), what: Outcome::Refused(refusal.clone()) });
+        let claimed = FileName::parse(name.as_bytes()).ok().and_then(|name| name.mac());
+        self.enqueue(peer, name, claimed, 0, Outcome::Refused(refusal.clone()));
     }
 
     fn silent(&self, peer: SocketAddrV4, why: Silence) {
@@ -138,11 +143,10 @@ impl Files for Shelf {
 }
 
 async fn record(house: Arc<House>, mut heard: mpsc::Receiver<Heard>) {
-    while let Some(Heard { ask, name, what }) = heard.recv().await {
-        let claimed = name.and_then(|name| name.mac());
+    while let Some(Heard { ask, what }) = heard.recv().await {
         let recorded = match &what {
-            Outcome::Event(event) => house.loader_heard(&ask, claimed, event).await,
-            Outcome::Refused(refusal) => house.loader_refused(&ask, claimed, refusal.word, &refusal.text).await,
+            Outcome::Event(event) => house.loader_heard(&ask, event).await,
+            Outcome::Refused(refusal) => house.loader_refused(&ask, refusal.word, &refusal.text).await,
         };
         if let Err(failure) = recorded {
             tracing::error!(peer = %ask.peer, file = ask.name, %failure, "what became of a TFTP transfer could not be recorded");
@@ -166,13 +170,21 @@ fn refusal(peer: SocketAddrV4, name: &FileName, failure: &Failure) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::start;
+    use crate::{
+        app::{house::Pen, start},
+        model::{Actor, Host, What},
+        store::Writes,
+    };
 
     #[tokio::test]
     async fn how_far_a_transfer_is_takes_no_room_from_how_it_ended() {
         let folder = tempfile::tempdir().unwrap();
         let house = Arc::new(start::open(Config { state_dir: folder.path().to_owned(), ..Config::default() }).await.unwrap());
         let (queue, heard) = mpsc::channel(Shelf::WAITING);
+        let mut host = Host::new(house.world.host_id(), "n1".parse().unwrap(), Vec::new(), house.now());
+        host.address = Some([10, 77, 0, 9].into());
+        let facts = vec![Pen::new(Actor::Server, house.now()).of(&host).write(What::Created, "n1 was recorded")];
+        house.store.write(Box::new(move |_| Writes { hosts: vec![host], facts, ..Writes::default() })).await.unwrap();
         let shelf = Shelf { house: house.clone(), complaint: Mutex::default(), queues: vec![queue] };
         let (peer, name) = (SocketAddrV4::new([10, 77, 0, 9].into(), 9), FileName::parse(b"x.efi").unwrap());
         let tell = |count: usize, event: Event| (0..count).for_each(|_| shelf.event(peer, &name, &event));

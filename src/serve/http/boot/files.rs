@@ -25,7 +25,6 @@ use crate::{
         Failure, House, Refusal,
         artifact::{Fetch, FetchEnd},
         live::LiveFetch,
-        loader::LoaderAsk,
     },
     model::ArtifactRef,
     serve::http::{
@@ -47,7 +46,11 @@ pub(super) async fn loader(State(boot): State<Boot>, Path(name): Path<String>, m
     };
     let (size, etag) = (bytes.len() as u64, boot.house.loaders.get(&name).map(|loader| loader.sha256.clone()).unwrap_or_default());
     let answer = Answer { source: Source::Bytes(bytes), etag, kind: kind_of(&name), immutable: false };
-    let (house, records, peer) = (boot.house.clone(), boot.records.clone(), asker.peer);
+    let ask = match boot.house.loader_ask(&name, asker.peer, None, size) {
+        Ok(ask) => ask,
+        Err(failure) => return say(&failure),
+    };
+    let (house, records) = (boot.house.clone(), boot.records.clone());
     let witness: Witness = Box::new(move |step| {
         let (outcome, sent_bytes) = match step {
             Step::Moved(_) => return,
@@ -55,11 +58,10 @@ pub(super) async fn loader(State(boot): State<Boot>, Path(name): Path<String>, m
             Step::Broken(sent) => ("aborted", sent),
         };
         house.metrics.transfer_ended("http", outcome, sent_bytes);
-        let (house, name) = (house.clone(), name.clone());
+        let (house, Some(ask)) = (house.clone(), ask.clone()) else { return };
         records.write(async move {
-            let ask = LoaderAsk { name, peer, size_bytes: size };
             if let Err(failure) = house.loader_ended(&ask, outcome, sent_bytes).await {
-                tracing::error!(%peer, %failure, "the end of a loader was not recorded");
+                tracing::error!(peer = %ask.peer, %failure, "the end of a loader was not recorded");
             }
         });
     });
