@@ -4,7 +4,9 @@
 #}
 cat > /etc/bootwright-firstboot.sh <<"BW"
 #!/bin/sh
-curl -fsS --retry 30 --retry-delay 4 --retry-connrefused --max-time 10 -X POST {{ callback | sh }}/firstboot
+{% with verb = "firstboot", log = none, tries = 60 %}
+{% include "snippets/curl.sh" %}
+{% endwith %}
 systemctl disable bootwright-firstboot.service
 rm -f /etc/systemd/system/bootwright-firstboot.service /etc/bootwright-firstboot.sh
 BW
