@@ -128,8 +128,8 @@ static void ready(struct source *source, uint32_t events) {
 void http_get(struct request *request, const char *path, struct in_addr from, void (*done)(struct request *, bool), void *whose) {
     char host[INET_ADDRSTRLEN];
     inet_ntop(AF_INET, &wish.server.sin_addr, host, sizeof host);
-    request->line_length = snprintf(request->line, sizeof request->line, "GET %.500s HTTP/1.1\r\nHost: %s\r\nUser-Agent: iPXE/1.21.1\r\n%s\r\n", path, host,
-                                    wish.close_each ? "Connection: close\r\n" : "");
+    request->line_length = snprintf(request->line, sizeof request->line, "GET %.500s HTTP/1.1\r\nHost: %s\r\nUser-Agent: %.40s\r\n%s\r\n", path, host,
+                                    wish.agent, wish.close_each ? "Connection: close\r\n" : "");
     request->line_sent = request->head_length = request->body_length = request->received = request->status = 0;
     request->keeps_open = !wish.close_each;
     request->done = done;

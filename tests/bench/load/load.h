@@ -66,6 +66,7 @@ struct wish {
     struct sockaddr_in server;
     struct in_addr local; /* the relay's address, and where replies come to */
     const char *file;     /* TFTP: name; HTTP: path, or @FILE with one path per line */
+    const char *agent;    /* HTTP: who asks */
     const char *compare;  /* TFTP: a local file with the bytes that must arrive */
     uint32_t hosts, clients, in_flight;
     uint64_t total;

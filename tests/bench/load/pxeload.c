@@ -15,7 +15,7 @@
 
 struct wish wish = {
     .hosts = 1000, .clients = 1, .in_flight = 64, .seconds = 10, .ramp_seconds = 10, .dhcp_patience_ms = 1000, .tftp_patience_ms = 1000,
-    .block = 1468, .window = 1, .arch = 7,
+    .block = 1468, .window = 1, .arch = 7, .agent = "iPXE/1.21.1",
 };
 
 static uint64_t chance = 88172645463325252ull;
@@ -41,7 +41,7 @@ static struct in_addr address(const char *text) {
 
 static void read_wish(int count, char **words) {
     int letter;
-    while ((letter = getopt(count, words, "s:l:n:w:d:t:T:f:c:b:V:XL:a:oj:")) > 0) switch (letter) {
+    while ((letter = getopt(count, words, "s:l:n:w:d:t:T:f:c:b:u:V:XL:a:oj:")) > 0) switch (letter) {
         case 's': wish.server = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = address(optarg)}; break;
         case 'l': wish.local = address(optarg); break;
         case 'n': wish.hosts = strtoul(optarg, NULL, 10); break;
@@ -52,6 +52,7 @@ static void read_wish(int count, char **words) {
         case 'f': wish.file = optarg; break;
         case 'c': wish.clients = atoi(optarg); break;
         case 'b': wish.block = atoi(optarg); break;
+        case 'u': wish.agent = optarg; break;
         case 'V': wish.compare = optarg; break;
         case 'X': wish.close_each = true; break;
         case 'L': wish.loss_percent = atof(optarg); break;
