@@ -158,6 +158,8 @@ pub struct FileBody {
     reading: Option<JoinHandle<io::Result<Vec<u8>>>>,
     /// Where stretches are left for the socket, if it sends them itself.
     by_note: Option<Outlet>,
+    /// Whether the socket holds back what fills no packet, when it comes to where this is.
+    corked: bool,
     watch: Watch,
 }
 
@@ -165,13 +167,15 @@ impl FileBody {
     /// `count` bytes from `first`.
     pub fn new(file: File, first: u64, count: u64, outlet: Option<Outlet>, witness: Option<Witness>) -> Self {
         let by_note = outlet.clone().filter(|outlet| count > PIECE_BYTES && outlet.sends_files());
-        Self { file: Arc::new(file), at: first, left: count, reading: None, by_note, watch: Watch::new(count, outlet, witness) }
+        Self { file: Arc::new(file), at: first, left: count, reading: None, by_note, corked: false, watch: Watch::new(count, outlet, witness) }
     }
 
     /// Leaves the next stretch for the socket to send, and a note in its place.
     fn promise(&mut self, outlet: &Outlet) -> Frame<Bytes> {
         let count = self.left.min(NOTE_BYTES);
-        outlet.owe(Stretch::new(self.file.clone(), self.at, count));
+        let more = self.left > count;
+        let cork = (more != std::mem::replace(&mut self.corked, more)).then_some(more);
+        outlet.owe(Stretch::new(self.file.clone(), self.at, count).corking(cork));
         self.at += count;
         self.left -= count;
         self.watch.moved(count);

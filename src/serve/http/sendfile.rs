@@ -20,13 +20,14 @@ use std::{
 };
 
 use bytes::Bytes;
+use socket2::SockRef;
 use tokio::{io::Interest, net::TcpStream, sync::Semaphore, task::JoinHandle};
 
 /// The longest note, and the most that one call sends: as much as a socket buffer takes at best.
 pub(super) const NOTE_BYTES: u64 = 2 << 20;
 
-/// The page cache is asked for one byte in so many: it is filled by larger pieces than this.
-const SAMPLE_BYTES: u64 = 64 << 10;
+/// The page cache is asked for one byte in so many. It is filled, and loses, long runs of pages.
+const SAMPLE_BYTES: u64 = 512 << 10;
 
 /// For so long the cache is taken to keep what it was seen to have.
 const REMEMBERED: Duration = Duration::from_secs(1);
@@ -56,11 +57,18 @@ pub(super) struct Stretch {
     filling: Option<JoinHandle<io::Result<()>>>,
     /// When the page cache was seen to have all of it.
     seen: Option<Instant>,
+    cork: Option<bool>,
 }
 
 impl Stretch {
     pub(super) const fn new(file: Arc<File>, at: u64, left: u64) -> Self {
-        Self { file, at, left, filling: None, seen: None }
+        Self { file, at, left, filling: None, seen: None, cork: None }
+    }
+
+    /// `Some(true)`: from here on nothing leaves that fills no packet, because other stretches follow. `Some(false)`: when this one is sent, the
+    /// rest leaves as well.
+    pub(super) fn corking(self, cork: Option<bool>) -> Self {
+        Self { cork, ..self }
     }
 
     /// A stretch for which a disk is at work.
@@ -80,11 +88,18 @@ impl Stretch {
             // Nothing is looked up for a peer that does not read.
             ready!(stream.poll_write_ready(cx))?;
             ready!(self.poll_cached(cx))?;
+            if self.cork == Some(true) {
+                SockRef::from(stream).set_tcp_cork(true)?;
+                self.cork = None;
+            }
             let (mut at, mut sent) = (self.at, 0);
             match stream.try_io(Interest::WRITABLE, || send(&self.file, stream, &mut at, self.left as usize, &mut sent)) {
                 Err(fault) if fault.kind() != io::ErrorKind::WouldBlock => return Poll::Ready(Err(fault)),
                 _ if sent > 0 => {
                     (self.at, self.left) = (at, self.left - sent as u64);
+                    if (self.left, self.cork) == (0, Some(false)) {
+                        SockRef::from(stream).set_tcp_cork(false)?;
+                    }
                     return Poll::Ready(Ok(sent));
                 }
                 _ => {}
@@ -202,6 +217,20 @@ mod tests {
         }
         drop(near);
         assert!(reading.await.unwrap() == bytes[1234..]);
+    }
+
+    #[tokio::test]
+    async fn the_socket_is_corked_from_the_first_stretch_to_the_end_of_the_last() {
+        let (near, mut far) = pair().await;
+        let file = file_of(&[7; 3000]);
+        let mut corks = Vec::new();
+        for (at, cork) in [(0, Some(true)), (1000, None), (2000, Some(false))] {
+            let mut stretch = Stretch::new(file.clone(), at, 1000).corking(cork);
+            assert_eq!(std::future::poll_fn(|cx| stretch.poll_send(&near, cx)).await.unwrap(), 1000);
+            corks.push(SockRef::from(&near).tcp_cork().unwrap());
+        }
+        assert_eq!(corks, [true, true, false]);
+        far.read_exact(&mut [0; 3000]).await.unwrap();
     }
 
     #[tokio::test]

@@ -105,13 +105,15 @@ pub struct Socket<S> {
     watchdog: Watchdog,
     send_file: Option<SendFile<S>>,
     sending: Option<Stretch>,
+    /// A stretch has gone since the others had their turn.
+    sent_one: bool,
 }
 
 impl<S> Socket<S> {
     /// Wraps a stream; a peer that reads too little for the patience ends it with `TimedOut`.
     pub fn new(stream: S, patience: Patience, pulse: Arc<Pulse>) -> Self {
         let watchdog = Watchdog { timer: Box::pin(tokio::time::sleep(patience.stall)), began_with: None };
-        Self { stream, outlet: Outlet::default(), pulse, patience, watchdog, send_file: None, sending: None }
+        Self { stream, outlet: Outlet::default(), pulse, patience, watchdog, send_file: None, sending: None, sent_one: false }
     }
 
     /// Its outlet.
@@ -157,6 +159,12 @@ impl<S> Socket<S> {
 
     /// Sends the file whose note of `rest` bytes comes next.
     fn poll_send_file(&mut self, cx: &mut Context<'_>, rest: usize) -> Poll<io::Result<usize>> {
+        if self.sending.is_none() && std::mem::take(&mut self.sent_one) {
+            // One stretch each in turn: nobody waits for a whole file of another, and many readers that have something to read need to be
+            // woken less often than one at a time.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let sending = self.sending.take().or_else(|| self.outlet.0.owed.lock().unwrap_or_else(PoisonError::into_inner).pop_front());
         let (Some(mut stretch), Some(send_file)) = (sending, self.send_file) else { return Poll::Ready(Err(unowed())) };
         if stretch.left != rest as u64 {
@@ -164,6 +172,7 @@ impl<S> Socket<S> {
         }
         let result = send_file(&self.stream, &mut stretch, cx);
         let waits_for_disk = result.is_pending() && stretch.waits_for_disk();
+        self.sent_one = stretch.left == 0;
         self.sending = Some(stretch).filter(|stretch| stretch.left > 0);
         if waits_for_disk {
             self.pulse.beat();
@@ -318,6 +327,32 @@ mod tests {
         assert_eq!(socket.watchdog.began_with, None, "no time runs against the peer");
         disk.send(()).unwrap();
         socket.write_all(&note).await.unwrap();
+    }
+
+    struct Woken(AtomicBool);
+
+    impl std::task::Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    #[tokio::test]
+    async fn after_each_stretch_the_others_have_their_turn() {
+        let (near, _far) = tokio::io::duplex(1024);
+        let mut socket = socket(near, 5_000);
+        socket.send_file = Some(|_, stretch, _| Poll::Ready(Ok(std::mem::take(&mut stretch.left) as usize)));
+        for _ in 0..2 {
+            socket.outlet().owe(Stretch::new(Arc::new(tempfile::tempfile().unwrap()), 0, 1000));
+        }
+        let (note, woken) = (super::super::sendfile::note(1000), Arc::new(Woken(AtomicBool::new(false))));
+        let waker = woken.clone().into();
+        let mut cx = Context::from_waker(&waker);
+        assert!(matches!(Pin::new(&mut socket).poll_write(&mut cx, &note), Poll::Ready(Ok(1000))));
+        assert!(!woken.0.load(Ordering::Relaxed));
+        assert!(Pin::new(&mut socket).poll_write(&mut cx, &note).is_pending(), "it has had its turn");
+        assert!(woken.0.load(Ordering::Relaxed) && socket.watchdog.began_with.is_none(), "and will have the next, whatever the peer does");
+        assert!(matches!(Pin::new(&mut socket).poll_write(&mut cx, &note), Poll::Ready(Ok(1000))));
     }
 
     #[tokio::test]
