@@ -28,6 +28,9 @@ pub struct Link {
     bound: Option<(u32, dhcp::Server)>,
 }
 
+const NOT_THERE: &str =
+    "is not there: no DHCP on it until it comes; `ip link` lists what there is. If the name is wrong, correct the settings and restart";
+
 impl Link {
     /// Binds it, or finds that it has to be waited for.
     pub fn open(name: &str, settings: &dhcp::Settings) -> Result<Self, dhcp::CannotListen> {
@@ -43,28 +46,32 @@ impl Link {
     /// Serves it whenever it is there, until `stop`.
     pub async fn run(self, house: Arc<House>, desk: Arc<Desk>, stop: CancellationToken) {
         let Self { name, settings, mut bound } = self;
-        let mut missed = false;
+        let mut told = None;
+        let mut why = NOT_THERE.to_owned();
         while !stop.is_cancelled() {
             match bound.take() {
                 Some((index, server)) => {
-                    if std::mem::take(&mut missed) {
+                    if told.take().is_some() {
                         house.metrics.interface_missing(false);
                         tell(&house, "interface_back", format!("the interface {name} is there: DHCP is served on it")).await;
                     }
                     serve(&name, index, server, desk.clone(), &stop).await;
+                    why = NOT_THERE.to_owned();
                 }
-                None if !missed => {
-                    missed = true;
-                    house.metrics.interface_missing(true);
-                    let text = format!(
-                        "the interface {name} (dhcp.interfaces) is not there: no DHCP on it until it comes; `ip link` lists what there is. \
-                         If the name is wrong, correct the settings and restart"
-                    );
-                    tell(&house, "interface_missing", text).await;
+                None if told.as_ref() != Some(&why) => {
+                    if told.is_none() {
+                        house.metrics.interface_missing(true);
+                    }
+                    tell(&house, "interface_missing", format!("the interface {name} (dhcp.interfaces) {why}")).await;
+                    told = Some(why.clone());
                 }
                 None => {
                     stop.run_until_cancelled(tokio::time::sleep(LOOK)).await;
-                    bound = bind(&name, &settings).inspect_err(|why| tracing::debug!(interface = name, %why, "still waiting for it")).ok();
+                    match bind(&name, &settings) {
+                        Ok(found) => bound = Some(found),
+                        Err(dhcp::CannotListen::Interface { .. }) => why = NOT_THERE.to_owned(),
+                        Err(fault) => why = format!("is there, and tried again every second: {fault}"),
+                    }
                 }
             }
         }
