@@ -13,7 +13,7 @@ use super::{
     who::Fetcher,
 };
 use crate::{
-    model::{Actor, ArtifactRef, Host, LoopPolicy, Reached, SessionId, Stage, What},
+    model::{Actor, ArtifactRef, Host, LoopPolicy, Plan, Reached, SessionId, Stage, What},
     rules::{
         inherit::Effective,
         lifecycle::Event,
@@ -21,9 +21,6 @@ use crate::{
     },
     store::shelf::artifacts::{ArtifactFault, Opened},
 };
-
-/// The word of a plan that keeps a machine at a screen ([`crate::model::Plan::word`]).
-const HOLD: &str = "hold";
 
 /// A fetch whose course is worth recording.
 #[derive(Debug, Clone)]
@@ -124,7 +121,7 @@ fn held(host: &Host, session: Option<SessionId>) -> Option<Refusal> {
     let told = session::named(host, session)?.plan.as_deref()?;
     let text =
         "the script of this boot session was a hold screen; what it says is to be settled first, then let the machine ask for its script again";
-    (told == HOLD).then(|| Refusal::Closed(text.to_owned()))
+    (told == Plan::HOLD).then(|| Refusal::Closed(text.to_owned()))
 }
 
 fn transfer(fetch: &Fetch, outcome: &str, sent_bytes: u64) -> What {

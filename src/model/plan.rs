@@ -112,13 +112,16 @@ pub enum Plan {
 }
 
 impl Plan {
+    /// The word of a plan that keeps a machine at a screen; a session remembers it.
+    pub const HOLD: &str = "hold";
+
     /// The plan's word and its template's name under `templates/ipxe/`.
     pub const fn word(&self) -> &'static str {
         match self {
             Self::Local { .. } => "local",
             Self::Install => "install",
             Self::Live { .. } => "live",
-            Self::Hold { .. } => "hold",
+            Self::Hold { .. } => Self::HOLD,
             Self::Wait { .. } => "wait",
             Self::NoAnswer { .. } => "no_answer",
         }
