@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{House, Told};
 use crate::{
-    model::{Build, Host, Network, SessionId, Timestamp, Token},
+    model::{Build, HIDDEN, Host, Network, SessionId, Timestamp, Token},
     rules::{
         inherit::{self, Effective, Origin},
         render::Context,
@@ -117,7 +117,7 @@ impl Scene {
             "stage": self.host.build.as_ref().map_or("none", |build| build.stage.word()),
             "time": self.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         }));
-        let (own, hidden) = (self.host.params.unpack(), Value::from(inherit::HIDDEN));
+        let (own, hidden) = (self.host.params.unpack(), Value::from(HIDDEN));
         let values = inherit::values(&self.settings.globals, self.network.as_deref(), self.effective(), &own);
         let shown = |(value, secret)| if secret && secrets == Secrets::Hidden { &hidden } else { value };
         context.put_object("params", values.into_iter().map(|(name, value)| (name, shown(value))));

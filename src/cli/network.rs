@@ -106,7 +106,6 @@ fn pools(network: &Network) -> Vec<String> {
 
 fn show(network: &Network, console: &mut Console<'_>) -> Done {
     console.line(format_args!("network {}  {}  dhcp {}", network.name, network.subnet, word(network.dhcp)))?;
-    let value = |param: &crate::model::Param| if param.is_secret() { "(secret)".to_owned() } else { param.value().to_string() };
     let mut lines = vec![
         ("server", or_dash(network.server)),
         ("pools", listed(&pools(network))),
@@ -129,6 +128,6 @@ fn show(network: &Network, console: &mut Console<'_>) -> Done {
     lines.extend(network.mtu.map(|mtu| ("mtu", mtu.to_string())));
     lines.extend(network.profile.iter().map(|profile| ("profile", profile.to_string())));
     lines.extend(network.options.iter().map(|(code, text)| ("option", format!("{code} = {text}"))));
-    lines.extend(network.params.iter().map(|(name, param)| ("param", format!("{name} = {}", value(param)))));
+    lines.extend(network.params.iter().map(|(name, param)| ("param", format!("{name} = {param}"))));
     lines.into_iter().try_for_each(|(name, value)| console.line(format_args!("  {name:<10} {value}")))
 }

@@ -72,8 +72,7 @@ fn show(profile: &Profile, console: &mut Console<'_>) -> Done {
     lines.extend(profile.args.iter().map(|args| ("args", args.clone())));
     lines.extend(profile.documents.iter().map(|(document, template)| ("document", format!("{document} from {template}"))));
     lines.extend(profile.needs.iter().map(|artifact| ("needs", artifact.to_string())));
-    let value = |param: &crate::model::Param| if param.is_secret() { "(secret)".to_owned() } else { param.value().to_string() };
-    lines.extend(profile.params.iter().map(|(name, param)| ("param", format!("{name} = {}", value(param)))));
+    lines.extend(profile.params.iter().map(|(name, param)| ("param", format!("{name} = {param}"))));
     lines.extend(profile.expected_boots.map(|boots| ("boots", format!("{boots} expected within one build"))));
     lines.extend(profile.loop_policy.map(|policy| ("loop", word(policy))));
     let secs = |(stage, deadlines): (&crate::model::Stage, &crate::model::Deadlines)| {

@@ -150,10 +150,9 @@ fn list(client: &Client, console: &mut Console<'_>) -> Done {
 
 fn show(rule: &Rule, console: &mut Console<'_>) -> Done {
     console.line(format_args!("rule {}  order {}", rule.name, rule.order))?;
-    let value = |param: &crate::model::Param| if param.is_secret() { "(secret)".to_owned() } else { param.value().to_string() };
     let mut lines = vec![("when", rule.when.trim().to_owned())];
     lines.extend(rule.profile.iter().map(|profile| ("profile", profile.to_string())));
-    lines.extend(rule.params.iter().map(|(name, param)| ("param", format!("{name} = {}", value(param)))));
+    lines.extend(rule.params.iter().map(|(name, param)| ("param", format!("{name} = {param}"))));
     lines.extend(rule.tags.iter().map(|tag| ("tag", tag.clone())));
     lines.into_iter().try_for_each(|(name, value)| console.line(format_args!("  {name:<10} {value}")))
 }

@@ -49,7 +49,7 @@ pub use mac::Mac;
 pub use name::{HostName, Name, SmbiosUuid};
 pub use network::{AutoEnroll, DhcpMode, Network};
 pub use operational::{Administrative, Availability, Operational, Power, PowerState};
-pub use params::{PackedParams, Param, Params};
+pub use params::{HIDDEN, PackedParams, Param, Params};
 pub use plan::{DiskBoot, Hold, LiveMode, Plan};
 pub use profile::{Deadlines, LoopPolicy, Profile};
 pub use rule::Rule;

@@ -7,6 +7,9 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::{Value, value::RawValue};
 
+/// What stands in the place of a secret value.
+pub const HIDDEN: &str = "(secret)";
+
 /// Parameters of one level, by name.
 pub type Params = BTreeMap<String, Param>;
 
@@ -61,9 +64,27 @@ impl Param {
         }
     }
 
+    /// The value as people may see it.
+    pub fn shown(&self) -> Value {
+        match self {
+            Self::Secret(_) => Value::from(HIDDEN),
+            Self::Plain(value) => value.clone(),
+        }
+    }
+
     /// Whether it must be redacted.
     pub fn is_secret(&self) -> bool {
         matches!(self, Self::Secret(_))
+    }
+}
+
+/// For people, one line: JSON, or the place of a secret.
+impl fmt::Display for Param {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Secret(_) => f.write_str(HIDDEN),
+            Self::Plain(value) => value.fmt(f),
+        }
     }
 }
 

@@ -87,8 +87,7 @@ impl Gift<'_> {
     fn value(&self) -> Value {
         match self {
             Self::Profile(name) => Value::from(name.as_ref()),
-            Self::Param(_, param) if param.is_secret() => Value::from("(secret)"),
-            Self::Param(_, param) => param.value().clone(),
+            Self::Param(_, param) => param.shown(),
             Self::Tag(tag) => Value::from(*tag),
         }
     }

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::model::{ArtifactRef, Deadlines, DiskBoot, Host, LoopPolicy, Name, Network, Params, Profile, Stage};
+use crate::model::{ArtifactRef, Deadlines, DiskBoot, HIDDEN, Host, LoopPolicy, Name, Network, Params, Profile, Stage};
 
 /// How many profiles one chain may have; deeper is a mistake, not a design.
 pub const DEPTH: usize = 16;
@@ -49,9 +49,6 @@ impl Why {
         }
     }
 }
-
-/// What stands in the place of a secret value.
-pub const HIDDEN: &str = "(secret)";
 
 /// A profile with everything it inherits.
 #[derive(Debug, Clone, PartialEq, Serialize)]

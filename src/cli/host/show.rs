@@ -75,12 +75,7 @@ fn facts(host: &Host) -> Vec<(&'static str, String)> {
         DiskState::Clean => "clean".to_owned(),
         DiskState::Waived { by, why } => format!("waived by {by}: {why}"),
     };
-    let params: Vec<String> = host
-        .params
-        .unpack()
-        .iter()
-        .map(|(name, param)| if param.is_secret() { format!("{name}=(secret)") } else { format!("{name}={}", param.value()) })
-        .collect();
+    let params: Vec<String> = host.params.unpack().iter().map(|(name, param)| format!("{name}={param}")).collect();
     let mut facts = vec![
         ("id", host.id.to_string()),
         ("version", host.version.to_string()),

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{Change, Current, Difference, Edit, Field, Noun, Plan, Site, SiteHost};
-use crate::model::Host;
+use crate::model::{HIDDEN, Host};
 
 pub(super) fn plan(site: &Site, now: &Current<'_>) -> Plan {
     let mut plan = Plan::default();
@@ -130,7 +130,7 @@ fn is_secret(map: &Map<String, Value>) -> bool {
 
 /// A field's two values for people. Where one side is an object and the other is not, its secrets are inside.
 fn hidden(before: &Value, after: &Value) -> (Value, Value) {
-    (veiled(before, "(secret)"), veiled(after, if is_veiled(before) { "(another secret)" } else { "(secret)" }))
+    (veiled(before, HIDDEN), veiled(after, if is_veiled(before) { "(another secret)" } else { HIDDEN }))
 }
 
 fn is_veiled(value: &Value) -> bool {

@@ -7,12 +7,9 @@ use serde_json::Value;
 
 use super::{access::Caller, problem::Problem};
 use crate::{
-    model::{Build, Entry, Host, Network, Param, Params, Profile, Rule, TokenHash, params::Secret},
+    model::{Build, Entry, HIDDEN, Host, Network, Param, Params, Profile, Rule, TokenHash, params::Secret},
     rules::{display, preflight::Finding},
 };
-
-/// What stands in a secret's place.
-const HIDDEN: &str = "(secret)";
 
 /// A host with everything that is shown of it.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
