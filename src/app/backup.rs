@@ -8,6 +8,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use tokio::sync::OwnedMutexGuard;
+
 use super::{Fault, House, Told, house::Pen};
 use crate::{
     model::{Actor, Lifecycle, Timestamp, What},
@@ -37,10 +39,19 @@ pub struct Copied {
     pub made: Timestamp,
 }
 
+/// A turn to read the whole store: nobody else does meanwhile.
+pub struct Turn {
+    _held: OwnedMutexGuard<()>,
+}
+
 impl House {
-    /// Copies the store; one copy at a time.
-    pub async fn backup(&self, actor: &Actor) -> Told<Copied> {
-        let _turn = self.copying.lock().await;
+    /// The next turn to read the whole store.
+    pub async fn reading_turn(&self) -> Turn {
+        Turn { _held: self.reading.clone().lock_owned().await }
+    }
+
+    /// Copies the store. To be run to its end, or the half copy stays until the next one.
+    pub async fn backup(&self, actor: &Actor, _turn: Turn) -> Told<Copied> {
         let (path, made) = (self.config.state_dir.join(PART), self.now());
         clear(&self.config.state_dir)?;
         let copied = self.store.backup(&path).await;
@@ -54,7 +65,7 @@ impl House {
     }
 
     /// Everything that is wrong with the running store.
-    pub async fn verify_store(&self) -> Told<Vec<Discrepancy>> {
+    pub async fn verify_store(&self, _turn: Turn) -> Told<Vec<Discrepancy>> {
         Ok(self.store.verify().await?)
     }
 }

@@ -53,8 +53,8 @@ pub struct House {
     pub pace: Mutex<Pace>,
     /// What was wrong with the daemon itself.
     pub health: Health,
-    /// Held while the store is copied.
-    pub copying: tokio::sync::Mutex<()>,
+    /// Held while the whole store is read.
+    pub reading: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// What became of a conditional save.

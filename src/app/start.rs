@@ -95,7 +95,7 @@ pub async fn open_in(config: Config, world: Arc<dyn World>) -> Result<House, Sta
         times: Times::default(),
         pace: Mutex::default(),
         health: Health::default(),
-        copying: tokio::sync::Mutex::default(),
+        reading: Arc::default(),
         store,
         world,
         config,

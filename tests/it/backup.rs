@@ -14,7 +14,7 @@ use crate::lab::{Lab, admin};
 
 /// Backs the lab's daemon up as the API does, into a sealed file.
 async fn take(lab: &Lab, to: &Path) {
-    let mut copied = lab.house.backup(&admin()).await.unwrap();
+    let mut copied = lab.house.backup(&admin(), lab.house.reading_turn().await).await.unwrap();
     let mut file = std::fs::File::create(to).unwrap();
     std::io::copy(&mut copied.file, &mut file).unwrap();
     sqlite::seal_file(to, copied.made).unwrap();

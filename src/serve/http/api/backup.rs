@@ -18,8 +18,12 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::{Admin, access::Caller, problem::Problem};
 use crate::{
-    app::backup::{Copied, Sealing},
+    app::{
+        Fault, Told,
+        backup::{Copied, Sealing},
+    },
     model::Role,
+    store::StoreFault,
 };
 
 /// Bytes of one piece.
@@ -30,7 +34,8 @@ const PIECE: usize = 256 << 10;
     responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>), (status = "default", body = Problem)))]
 pub(super) async fn backup(State(admin): State<Admin>, caller: Caller) -> Result<Response, Problem> {
     let actor = caller.needs(Role::Admin)?;
-    let copied = admin.house.backup(actor).await?;
+    let (house, actor, turn) = (admin.house.clone(), actor.clone(), admin.house.reading_turn().await);
+    let copied = to_the_end(async move { house.backup(&actor, turn).await }).await?;
     let (send, receive) = mpsc::channel(4);
     tokio::task::spawn_blocking(move || {
         // Whoever hung up has no seal, and knows it.
@@ -39,6 +44,11 @@ pub(super) async fn backup(State(admin): State<Admin>, caller: Caller) -> Result
     let name = "attachment; filename=\"bootwright.backup\"";
     let headers = [(header::CONTENT_TYPE, "application/octet-stream"), (header::CONTENT_DISPOSITION, name), (header::CACHE_CONTROL, "no-store")];
     Ok((headers, Body::from_stream(ReceiverStream::new(receive))).into_response())
+}
+
+/// Goes on even if the asker hangs up: nothing half is left behind, and the next one begins when this one is over.
+async fn to_the_end<R: Send + 'static>(reading: impl Future<Output = Told<R>> + Send + 'static) -> Told<R> {
+    tokio::spawn(reading).await.unwrap_or_else(|error| Err(Fault::from(StoreFault::Broke { detail: error.to_string() }).into()))
 }
 
 type Pieces = mpsc::Sender<io::Result<Bytes>>;
@@ -92,7 +102,29 @@ pub struct Verified {
 #[utoipa::path(get, path = "/api/v1/verify", tag = "store", responses((status = 200, body = Verified), (status = "default", body = Problem)))]
 pub(super) async fn verify(State(admin): State<Admin>, caller: Caller) -> Result<Json<Verified>, Problem> {
     caller.needs(Role::Operator)?;
-    let found = admin.house.verify_store().await?;
+    let (house, turn) = (admin.house.clone(), admin.house.reading_turn().await);
+    let found = to_the_end(async move { house.verify_store(turn).await }).await?;
     let items: Vec<_> = found.into_iter().map(|one| Finding { what: one.what, text: one.text }).collect();
     Ok(Json(Verified { sound: items.is_empty(), items }))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_begun_ends_though_the_asker_hung_up() {
+        let ((disk, is_ready), (end, ended)) = (oneshot::channel::<()>(), oneshot::channel());
+        let asked = to_the_end(async move {
+            is_ready.await.unwrap();
+            end.send(()).unwrap();
+            Ok(())
+        });
+        assert!(asked.now_or_never().is_none(), "the disk is slow, and the asker has gone");
+        disk.send(()).unwrap();
+        ended.await.unwrap();
+    }
 }
