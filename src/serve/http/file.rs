@@ -27,7 +27,7 @@ use tokio::task::JoinHandle;
 use super::{
     body::{Spoken, Watch, Witness},
     range::{self, Wanted},
-    sendfile::{self, NOTE_BYTES, Stretch},
+    sendfile::{self, Cork, NOTE_BYTES, Stretch},
     socket::Outlet,
 };
 
@@ -158,8 +158,8 @@ pub struct FileBody {
     reading: Option<JoinHandle<io::Result<Vec<u8>>>>,
     /// Where stretches are left for the socket, if it sends them itself.
     by_note: Option<Outlet>,
-    /// Whether the socket holds back what fills no packet, when it comes to where this is.
-    corked: bool,
+    /// Whether a stretch was promised already.
+    begun: bool,
     watch: Watch,
 }
 
@@ -167,15 +167,14 @@ impl FileBody {
     /// `count` bytes from `first`.
     pub fn new(file: File, first: u64, count: u64, outlet: Option<Outlet>, witness: Option<Witness>) -> Self {
         let by_note = outlet.clone().filter(|outlet| count > PIECE_BYTES && outlet.sends_files());
-        Self { file: Arc::new(file), at: first, left: count, reading: None, by_note, corked: false, watch: Watch::new(count, outlet, witness) }
+        Self { file: Arc::new(file), at: first, left: count, reading: None, by_note, begun: false, watch: Watch::new(count, outlet, witness) }
     }
 
     /// Leaves the next stretch for the socket to send, and a note in its place.
     fn promise(&mut self, outlet: &Outlet) -> Frame<Bytes> {
         let count = self.left.min(NOTE_BYTES);
-        let more = self.left > count;
-        let cork = (more != std::mem::replace(&mut self.corked, more)).then_some(more);
-        outlet.owe(Stretch::new(self.file.clone(), self.at, count).corking(cork));
+        let cork = Cork::between(std::mem::replace(&mut self.begun, true), self.left > count);
+        outlet.owe(Stretch::new(self.file.clone(), self.at, count, cork));
         self.at += count;
         self.left -= count;
         self.watch.moved(count);
@@ -268,93 +267,4 @@ fn read_waiting(file: &File, at: u64, count: usize) -> io::Result<Vec<u8>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{io::Write, sync::Mutex};
-
-    use http_body_util::BodyExt;
-
-    use super::{super::body::Step, *};
-
-    fn content(size: usize) -> Vec<u8> {
-        (0..size).map(|i| (i * 7 + i / 251) as u8).collect()
-    }
-
-    fn file_of(bytes: &[u8]) -> File {
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(bytes).unwrap();
-        file
-    }
-
-    fn answer(bytes: &[u8]) -> Answer {
-        Answer { source: Source::File(file_of(bytes), bytes.len() as u64), etag: "e1".into(), kind: kind_of("linux"), immutable: true }
-    }
-
-    fn headers(pairs: &[(HeaderName, &str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect()
-    }
-
-    #[track_caller]
-    fn check(method: Method, asked: &[(HeaderName, &str)], status: u16, length: Option<&str>, range: Option<&str>, body: &[u8]) {
-        let bytes = content(1000);
-        let steps = Arc::new(Mutex::new(Vec::new()));
-        let ours = steps.clone();
-        let witness: Witness = Box::new(move |step| ours.lock().unwrap().push(step));
-        assert_eq!(answer(&bytes).goes_whole(&method, &headers(asked)), status == 200 && !body.is_empty());
-        let response = answer(&bytes).to(&method, &headers(asked), None, Some(witness));
-        let text = |name: HeaderName| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
-        assert_eq!((response.status().as_u16(), text(CONTENT_LENGTH).as_deref(), text(CONTENT_RANGE).as_deref()), (status, length, range));
-        assert_eq!(text(ETAG).as_deref(), Some("\"e1\""));
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let got = runtime.block_on(response.into_body().collect()).unwrap().to_bytes();
-        assert_eq!(got, body);
-        let counted = method == Method::GET && status == 200;
-        assert_eq!(*steps.lock().unwrap() == [Step::Whole], counted, "HEAD, Range and 304 count as nothing");
-    }
-
-    #[test]
-    fn a_file_is_answered_as_asked() {
-        let all = content(1000);
-        check(Method::GET, &[], 200, Some("1000"), None, &all);
-        check(Method::HEAD, &[], 200, Some("1000"), None, &[]);
-        check(Method::GET, &[(RANGE, "bytes=10-19")], 206, Some("10"), Some("bytes 10-19/1000"), &all[10..20]);
-        check(Method::HEAD, &[(RANGE, "bytes=10-19")], 206, Some("10"), Some("bytes 10-19/1000"), &[]);
-        check(Method::GET, &[(RANGE, "bytes=-1")], 206, Some("1"), Some("bytes 999-999/1000"), &all[999..]);
-        check(Method::GET, &[(RANGE, "bytes=1000-")], 416, Some("0"), Some("bytes */1000"), &[]);
-        check(Method::GET, &[(RANGE, "bytes=0-4"), (IF_RANGE, "\"e1\"")], 206, Some("5"), Some("bytes 0-4/1000"), &all[..5]);
-        check(Method::GET, &[(RANGE, "bytes=0-4"), (IF_RANGE, "\"old\"")], 200, Some("1000"), None, &all);
-        check(Method::GET, &[(IF_NONE_MATCH, "\"x\", W/\"e1\"")], 304, None, None, &[]);
-        check(Method::GET, &[(RANGE, "bytes=0-")], 206, Some("1000"), Some("bytes 0-999/1000"), &all);
-        check(Method::GET, &[(IF_NONE_MATCH, "\"x\"")], 200, Some("1000"), None, &all);
-    }
-
-    #[tokio::test]
-    async fn a_large_file_arrives_in_pieces_and_unchanged() {
-        let bytes = content(3 * PIECE_BYTES as usize + 17);
-        let mut body = FileBody::new(file_of(&bytes), 0, bytes.len() as u64, None, None);
-        let mut got = Vec::new();
-        while let Some(frame) = body.frame().await {
-            let piece = frame.unwrap().into_data().unwrap();
-            assert!(piece.len() as u64 <= PIECE_BYTES);
-            got.extend_from_slice(&piece);
-        }
-        assert!(got == bytes);
-    }
-
-    #[tokio::test]
-    async fn a_file_that_became_shorter_ends_in_a_fault_and_is_not_whole() {
-        let steps = Arc::new(Mutex::new(Vec::new()));
-        let ours = steps.clone();
-        let body = FileBody::new(file_of(b"short"), 0, 100, None, Some(Box::new(move |step| ours.lock().unwrap().push(step))));
-        assert!(body.collect().await.is_err());
-        assert_eq!(*steps.lock().unwrap(), [Step::Broken(5)]);
-    }
-
-    #[test]
-    fn the_blocking_read_gives_the_same_bytes() {
-        let bytes = content(5000);
-        let file = file_of(&bytes);
-        assert_eq!(read_waiting(&file, 100, 300).unwrap(), bytes[100..400]);
-        assert_eq!(read_waiting(&file, 4990, 300).unwrap(), bytes[4990..]);
-        assert!(read_waiting(&file, 6000, 300).unwrap().is_empty());
-    }
-}
+mod tests;

@@ -45,7 +45,7 @@ use super::super::complaint::Complaint;
 pub use super::places::Turned;
 use super::{
     places::{Place, Places, Seat},
-    socket::{Outlet, Patience, STOPPED, Socket, TOO_SLOW},
+    socket::{Outlet, Patience, STOPPED, Socket, TOO_SLOW, in_turns},
 };
 
 /// How much one listener bears.
@@ -204,7 +204,8 @@ impl Connection {
     }
 
     async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, socket: Socket<S>, local: SocketAddr, watcher: Watcher) {
-        let peer = Peer { remote: self.remote, local, outlet: socket.outlet() };
+        let outlet = socket.outlet();
+        let peer = Peer { remote: self.remote, local, outlet: outlet.clone() };
         let (begins, ends) = (self.seat.clone(), self.seat.clone());
         let routes = self.routes.map_request(move |mut request: Request<_>| {
             begins.is_served.store(true, Ordering::Relaxed);
@@ -222,7 +223,7 @@ impl Connection {
             .max_headers(64)
             .max_buf_size(64 << 10)
             .serve_connection(TokioIo::new(socket), TowerToHyperService::new(routes));
-        if let Err(fault) = watcher.watch(connection).await {
+        if let Err(fault) = in_turns(outlet, watcher.watch(connection)).await {
             if let Some(why) = blamed(&fault) {
                 (self.refused)(why);
             }

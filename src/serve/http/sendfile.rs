@@ -57,24 +57,43 @@ pub(super) struct Stretch {
     filling: Option<JoinHandle<io::Result<()>>>,
     /// When the page cache was seen to have all of it.
     seen: Option<Instant>,
-    cork: Option<bool>,
+    pub(super) cork: Cork,
+}
+
+/// What a stretch is to the packets of its file: none leaves that is not full while others follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cork {
+    /// The file's only one.
+    None,
+    /// The first of several: holds back what fills no packet.
+    In,
+    /// Neither the first nor the last.
+    Stays,
+    /// The last: when it is sent, the rest leaves as well.
+    Out,
+}
+
+impl Cork {
+    /// Of a stretch with others `before` it and `after` it.
+    pub(super) const fn between(before: bool, after: bool) -> Self {
+        match (before, after) {
+            (false, false) => Self::None,
+            (false, true) => Self::In,
+            (true, true) => Self::Stays,
+            (true, false) => Self::Out,
+        }
+    }
 }
 
 impl Stretch {
-    pub(super) const fn new(file: Arc<File>, at: u64, left: u64) -> Self {
-        Self { file, at, left, filling: None, seen: None, cork: None }
-    }
-
-    /// `Some(true)`: from here on nothing leaves that fills no packet, because other stretches follow. `Some(false)`: when this one is sent, the
-    /// rest leaves as well.
-    pub(super) fn corking(self, cork: Option<bool>) -> Self {
-        Self { cork, ..self }
+    pub(super) const fn new(file: Arc<File>, at: u64, left: u64, cork: Cork) -> Self {
+        Self { file, at, left, filling: None, seen: None, cork }
     }
 
     /// A stretch for which a disk is at work.
     #[cfg(test)]
     pub(super) fn filled_by(file: File, left: u64, filling: JoinHandle<io::Result<()>>) -> Self {
-        Self { filling: Some(filling), ..Self::new(Arc::new(file), 0, left) }
+        Self { filling: Some(filling), ..Self::new(Arc::new(file), 0, left, Cork::None) }
     }
 
     /// Whether it is the disk that is waited for, and not the peer.
@@ -88,16 +107,16 @@ impl Stretch {
             // Nothing is looked up for a peer that does not read.
             ready!(stream.poll_write_ready(cx))?;
             ready!(self.poll_cached(cx))?;
-            if self.cork == Some(true) {
+            if self.cork == Cork::In {
                 SockRef::from(stream).set_tcp_cork(true)?;
-                self.cork = None;
+                self.cork = Cork::Stays;
             }
             let (mut at, mut sent) = (self.at, 0);
             match stream.try_io(Interest::WRITABLE, || send(&self.file, stream, &mut at, self.left as usize, &mut sent)) {
                 Err(fault) if fault.kind() != io::ErrorKind::WouldBlock => return Poll::Ready(Err(fault)),
                 _ if sent > 0 => {
                     (self.at, self.left) = (at, self.left - sent as u64);
-                    if (self.left, self.cork) == (0, Some(false)) {
+                    if (self.left, self.cork) == (0, Cork::Out) {
                         SockRef::from(stream).set_tcp_cork(false)?;
                     }
                     return Poll::Ready(Ok(sent));
@@ -144,7 +163,8 @@ fn send(file: &File, stream: &TcpStream, at: &mut u64, count: usize, sent: &mut 
     Ok(())
 }
 
-/// Whether the page cache has these bytes, by samples: a page that was dropped between two of them costs one wait for the disk.
+/// Whether the page cache has these bytes, by samples. Pages that were dropped between two of them cost a wait for the disk for each of the
+/// kernel's readaheads, four at most.
 fn is_cached(file: &File, at: u64, count: u64) -> io::Result<bool> {
     for from in (at..at + count).step_by(SAMPLE_BYTES as usize).chain([at + count - 1]) {
         let mut byte = [0];
@@ -206,7 +226,7 @@ mod tests {
     async fn a_stretch_is_sent_whole_and_in_order_however_little_the_peer_takes() {
         let bytes: Vec<u8> = (0..6_000_000_u32).map(|i| (i * 7 + i / 251) as u8).collect();
         let (near, mut far) = pair().await;
-        let mut stretch = Stretch::new(file_of(&bytes), 1234, bytes.len() as u64 - 1234);
+        let mut stretch = Stretch::new(file_of(&bytes), 1234, bytes.len() as u64 - 1234, Cork::None);
         let reading = tokio::spawn(async move {
             let mut got = Vec::new();
             far.read_to_end(&mut got).await.unwrap();
@@ -224,8 +244,8 @@ mod tests {
         let (near, mut far) = pair().await;
         let file = file_of(&[7; 3000]);
         let mut corks = Vec::new();
-        for (at, cork) in [(0, Some(true)), (1000, None), (2000, Some(false))] {
-            let mut stretch = Stretch::new(file.clone(), at, 1000).corking(cork);
+        for (at, cork) in [(0, Cork::In), (1000, Cork::Stays), (2000, Cork::Out)] {
+            let mut stretch = Stretch::new(file.clone(), at, 1000, cork);
             assert_eq!(std::future::poll_fn(|cx| stretch.poll_send(&near, cx)).await.unwrap(), 1000);
             corks.push(SockRef::from(&near).tcp_cork().unwrap());
         }
@@ -237,7 +257,7 @@ mod tests {
     async fn a_file_that_became_shorter_is_an_error_and_not_a_signal() {
         let (near, _far) = pair().await;
         let file = file_of(&[7; 5000]);
-        let mut stretch = Stretch::new(file.clone(), 0, 5000);
+        let mut stretch = Stretch::new(file.clone(), 0, 5000, Cork::None);
         file.set_len(100).unwrap();
         let mut sent = 0;
         let fault = loop {
@@ -256,7 +276,7 @@ mod tests {
         fill(file.clone(), 0, 300_000).await.unwrap();
         assert!(is_cached(&file, 0, 300_000).unwrap() || read_nothing_without_waiting(&file), "this file system can say, or never says");
         let (near, mut far) = pair().await;
-        let mut stretch = Stretch::new(file, 0, 300_000);
+        let mut stretch = Stretch::new(file, 0, 300_000, Cork::None);
         // As if a sample had missed.
         stretch.filling = Some(tokio::spawn(fill(stretch.file.clone(), 0, 300_000)));
         let reading = tokio::spawn(async move { far.read_exact(&mut vec![0; 300_000]).await });

@@ -7,6 +7,7 @@
  *
  *   -L PERCENT of the DHCP and TFTP packets get lost, each way     -a ARCH of firmware (option 93; 7)
  *   -T ALL     until so many machines have a lease, or transfers   -X a new connection for each request
+ *   -u AGENT   who asks by HTTP (iPXE)
  *   -V FILE    every byte is compared with it                      -o an address for each machine: the leased one; for TFTP counted from LOCAL
  *
  * Each mode prints one line of key=value at its end. Exit 0 if it ran, whatever the server did.
