@@ -123,7 +123,7 @@ impl Metrics {
             hosts: new(r, "hosts", "Hosts, by lifecycle"),
             live_image: new(r, "live_image_ready", "Whether there is a live image that was found whole"),
             store_trouble: new(r, "store_trouble", "Whether the store is kept from its work, by what"),
-            interfaces_missing: new(r, "dhcp_interfaces_missing", "Interfaces of the settings that are not there"),
+            interfaces_missing: new(r, "dhcp_interfaces_missing", "Interfaces of the settings that are not there or cannot be served"),
             builds_open: new(r, "builds_open", "Builds that can still install"),
             registry,
         }

@@ -4,11 +4,11 @@
 //! interface there ─ bind ─▶ served ─ it is another one now (its index changed), or gone ─▶ end this part ─▶ look every second ─▶ bind again
 //! ```
 //! Down and up again needs nothing: sockets live through it, and addresses are read again every few seconds. A port that somebody else has
-//! is no reason to wait: at the start it is said and the daemon ends, because two DHCP servers on one link are worse than none.
+//! at the start is no reason to wait: it is said and the daemon ends, because two DHCP servers on one link are worse than none. Later it is waited for.
 
 use std::{io, sync::Arc, time::Duration};
 
-use nix::net::if_::if_nametoindex;
+use nix::{errno::Errno, net::if_::if_nametoindex};
 use tokio_util::sync::CancellationToken;
 
 use super::{dhcp, tftp};
@@ -24,20 +24,17 @@ const LOOK: Duration = Duration::from_secs(1);
 pub struct Link {
     name: String,
     settings: dhcp::Settings,
-    /// The kernel's number of it when it was bound; `None`: it is waited for.
-    bound: Option<(u32, dhcp::Server)>,
+    /// With the kernel's number of it when it was bound; or why it is waited for.
+    bound: Result<(u32, dhcp::Server), String>,
 }
-
-const NOT_THERE: &str =
-    "is not there: no DHCP on it until it comes; `ip link` lists what there is. If the name is wrong, correct the settings and restart";
 
 impl Link {
     /// Binds it, or finds that it has to be waited for.
     pub fn open(name: &str, settings: &dhcp::Settings) -> Result<Self, dhcp::CannotListen> {
         let settings = dhcp::Settings { interfaces: vec![name.to_owned()], ..settings.clone() };
         let bound = match bind(name, &settings) {
-            Ok(bound) => Some(bound),
-            Err(dhcp::CannotListen::Interface { .. }) => None,
+            Ok(bound) => Ok(bound),
+            Err(fault @ dhcp::CannotListen::Interface { .. }) => Err(reason(name, &fault)),
             Err(fault) => return Err(fault),
         };
         Ok(Self { name: name.to_owned(), settings, bound })
@@ -47,34 +44,41 @@ impl Link {
     pub async fn run(self, house: Arc<House>, desk: Arc<Desk>, stop: CancellationToken) {
         let Self { name, settings, mut bound } = self;
         let mut told = None;
-        let mut why = NOT_THERE.to_owned();
         while !stop.is_cancelled() {
-            match bound.take() {
-                Some((index, server)) => {
+            match bound {
+                Ok((index, server)) => {
                     if told.take().is_some() {
                         house.metrics.interface_missing(false);
                         tell(&house, "interface_back", format!("the interface {name} is there: DHCP is served on it")).await;
                     }
                     serve(&name, index, server, desk.clone(), &stop).await;
-                    why = NOT_THERE.to_owned();
                 }
-                None if told.as_ref() != Some(&why) => {
+                Err(why) if told.as_ref() != Some(&why) => {
                     if told.is_none() {
                         house.metrics.interface_missing(true);
                     }
                     tell(&house, "interface_missing", format!("the interface {name} (dhcp.interfaces) {why}")).await;
-                    told = Some(why.clone());
+                    told = Some(why);
                 }
-                None => {
-                    stop.run_until_cancelled(tokio::time::sleep(LOOK)).await;
-                    match bind(&name, &settings) {
-                        Ok(found) => bound = Some(found),
-                        Err(dhcp::CannotListen::Interface { .. }) => why = NOT_THERE.to_owned(),
-                        Err(fault) => why = format!("is there, and tried again every second: {fault}"),
-                    }
-                }
+                Err(_) => {}
             }
+            if stop.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_none() {
+                return;
+            }
+            bound = bind(&name, &settings).map_err(|fault| reason(&name, &fault));
         }
+    }
+}
+
+/// Why it is not served, for people.
+fn reason(name: &str, fault: &dhcp::CannotListen) -> String {
+    match if_nametoindex(name) {
+        Err(Errno::ENODEV) => {
+            "is not there: no DHCP on it until it comes; `ip link` lists what there is. If the name is wrong, correct the settings and \
+                               restart"
+                .to_owned()
+        }
+        _ => format!("is tried again every second: {fault}"),
     }
 }
 
