@@ -102,7 +102,7 @@ impl House {
     fn arrived(&self, fetch: &Fetch, draft: &mut Draft<'_>) -> Told<()> {
         let scene = self.scene(draft.seen.clone(), None, None)?;
         let wanted = scene.effective().map(Effective::boot_files).unwrap_or_default();
-        let advanced = fetch.fetcher.session.and_then(|session| {
+        let advanced = fetch.fetcher.session(&draft.host).and_then(|session| {
             let sign = Sign::ArtifactDone { session: Some(session), path: fetch.artifact.to_string(), wanted };
             draft.observe(&sign, LoopPolicy::Warn).advanced
         });

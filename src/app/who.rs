@@ -39,8 +39,7 @@ pub struct Doubt {
 pub struct Fetcher {
     /// The host.
     pub host: HostId,
-    /// The power-on, if one is known.
-    pub session: Option<SessionId>,
+    session: Option<SessionId>,
     build: Option<BuildId>,
 }
 
@@ -48,6 +47,11 @@ impl Fetcher {
     /// The host, in the session that the request names or else in its newest.
     pub(super) fn of(host: &Host, named: Option<SessionId>) -> Self {
         Self { host: host.id, session: session::named(host, named).map(|session| session.id), build: host.open_build().map(|build| build.id) }
+    }
+
+    /// The power-on that it was fetched in, if it is still remembered.
+    pub(super) fn session(&self, host: &Host) -> Option<SessionId> {
+        self.session.filter(|id| host.sessions.iter().any(|one| one.id == *id))
     }
 
     /// The build that it was fetched for, if that one is still open.

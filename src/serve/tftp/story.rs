@@ -85,20 +85,23 @@ impl Shelf {
 
     /// Who asks is found now; by the time that it is written down it may be another, or in its next power-on.
     fn enqueue(&self, peer: SocketAddrV4, name: &str, claimed: Option<Mac>, size_bytes: u64, what: Outcome) {
-        let ask = match self.house.loader_ask(name, *peer.ip(), claimed, size_bytes) {
-            Ok(Some(ask)) => ask,
-            Ok(None) => return,
-            Err(failure) => return tracing::error!(%peer, file = name, %failure, "whose TFTP transfer it was could not be looked up"),
-        };
         let queue = &self.queues[u32::from(*peer.ip()) as usize % self.queues.len()];
         // How far a transfer is helps who watches; that it ended moves the build.
         if matches!(what, Outcome::Event(Event::Progress { .. })) && queue.capacity() < Self::WAITING / 2 {
             return;
         }
-        if queue.try_send(Heard { ask, what }).is_err() {
+        let is_lost = match self.house.loader_ask(name, *peer.ip(), claimed, size_bytes) {
+            Ok(Some(ask)) => queue.try_send(Heard { ask, what }).is_err(),
+            Ok(None) => false,
+            Err(failure) => {
+                tracing::debug!(%peer, file = name, %failure, "whose TFTP transfer it was could not be looked up");
+                true
+            }
+        };
+        if is_lost {
             self.house.metrics.connection_refused("tftp", "records_full");
             if let Some(lost) = self.complaint.lock().unwrap_or_else(PoisonError::into_inner).due() {
-                tracing::error!(%peer, lost, "too much to record; events of TFTP transfers are lost for the journal");
+                tracing::error!(%peer, lost, "events of TFTP transfers could not be recorded and are lost for the journal");
             }
         }
     }
