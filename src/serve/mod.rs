@@ -112,7 +112,10 @@ pub async fn run_until(config: Config, stop: CancellationToken) -> Result<(), Se
     stop.cancel();
     parts.join().await;
     records.finish().await;
-    house.store.close().await?;
+    let closed = house.store.close().await;
+    // A copy that was being made hears of it, and clears away what there was of it.
+    drop(house.reading_turn().await);
+    closed?;
     ended
 }
 
