@@ -106,7 +106,7 @@ impl Machine {
         let is_document = installer.fetched < installer.documents.urls.len();
         let body = match reply {
             Reply::Answer { status: 200..=299, body, .. } => body,
-            // What a 4xx says it will say again (curl --retry asks no more either).
+            // What a 4xx says it will say again; the shipped templates ask on for a while all the same.
             Reply::Answer { status: status @ 400..=499, .. } => {
                 let reason = if is_document { "document_refused" } else { "callback_refused" };
                 return self.fail(now, Failure::new(reason, format!("status {status}: {}", self.trouble)));
