@@ -73,11 +73,11 @@ impl Link {
 /// Why it is not served, for people.
 fn reason(name: &str, fault: &dhcp::CannotListen) -> String {
     match if_nametoindex(name) {
-        Err(Errno::ENODEV) => {
-            "is not there: no DHCP on it until it comes; `ip link` lists what there is. If the name is wrong, correct the settings and \
-                               restart"
-                .to_owned()
-        }
+        Err(Errno::ENODEV) => concat!(
+            "is not there: no DHCP on it until it comes; `ip link` lists what there is. ",
+            "If the name is wrong, correct the settings and restart"
+        )
+        .to_owned(),
         _ => format!("is tried again every second: {fault}"),
     }
 }

@@ -90,18 +90,18 @@ impl Shelf {
         if matches!(what, Outcome::Event(Event::Progress { .. })) && queue.capacity() < Self::WAITING / 2 {
             return;
         }
-        let is_lost = match self.house.loader_ask(name, *peer.ip(), claimed, size_bytes) {
-            Ok(Some(ask)) => queue.try_send(Heard { ask, what }).is_err(),
-            Ok(None) => false,
+        let lost = match self.house.loader_ask(name, *peer.ip(), claimed, size_bytes) {
+            Ok(Some(ask)) => queue.try_send(Heard { ask, what }).is_err().then_some("records_full"),
+            Ok(None) => None,
             Err(failure) => {
                 tracing::debug!(%peer, file = name, %failure, "whose TFTP transfer it was could not be looked up");
-                true
+                Some("record_fault")
             }
         };
-        if is_lost {
-            self.house.metrics.connection_refused("tftp", "records_full");
+        if let Some(why) = lost {
+            self.house.metrics.connection_refused("tftp", why);
             if let Some(lost) = self.complaint.lock().unwrap_or_else(PoisonError::into_inner).due() {
-                tracing::error!(%peer, lost, "events of TFTP transfers could not be recorded and are lost for the journal");
+                tracing::error!(%peer, lost, why, "events of TFTP transfers could not be recorded and are lost for the journal");
             }
         }
     }
@@ -176,7 +176,7 @@ mod tests {
     use crate::{
         app::{house::Pen, start},
         model::{Actor, Host, What},
-        store::Writes,
+        store::{BrokenStore, Writes},
     };
 
     #[tokio::test]
@@ -198,5 +198,19 @@ mod tests {
         assert_eq!(heard.len(), Shelf::WAITING);
         let counted = house.metrics.encode();
         assert!(counted.contains("connections_refused_total{listener=\"tftp\",reason=\"records_full\"} 3"), "{counted}");
+    }
+
+    #[tokio::test]
+    async fn an_event_whose_machine_cannot_be_looked_up_is_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut house = start::open(Config { state_dir: folder.path().to_owned(), ..Config::default() }).await.unwrap();
+        house.store = Arc::new(BrokenStore);
+        let (house, (queue, heard)) = (Arc::new(house), mpsc::channel(1));
+        let shelf = Shelf { house: house.clone(), complaint: Mutex::default(), queues: vec![queue] };
+        let name = FileName::parse(b"x.efi").unwrap();
+        shelf.event(SocketAddrV4::new([10, 77, 0, 9].into(), 9), &name, &Event::Probed { size_bytes: 2 });
+        assert!(heard.is_empty());
+        let counted = house.metrics.encode();
+        assert!(counted.contains("connections_refused_total{listener=\"tftp\",reason=\"record_fault\"} 1"), "{counted}");
     }
 }
