@@ -9,7 +9,6 @@ use super::{
     Failure, Fault, House, Refusal, Told,
     draft::Draft,
     house::{Pen, Saved},
-    pace::Key,
     who::Fetcher,
 };
 use crate::{
@@ -28,7 +27,6 @@ pub struct Fetch {
     artifact: ArtifactRef,
     fetcher: Fetcher,
     size_bytes: u64,
-    peer: Ipv4Addr,
 }
 
 /// How a fetch ended.
@@ -51,7 +49,7 @@ impl House {
             self.may_fetch(host, artifact, session, peer).await?;
         }
         let opened = self.artifacts.file(artifact).map_err(|fault| refuse(artifact, fault))?;
-        let fetch = host.map(|host| Fetch { artifact: artifact.clone(), fetcher: Fetcher::of(&host, session), size_bytes: opened.size_bytes, peer });
+        let fetch = host.map(|host| Fetch { artifact: artifact.clone(), fetcher: Fetcher::of(&host, session, peer), size_bytes: opened.size_bytes });
         Ok((opened, fetch))
     }
 
@@ -71,10 +69,7 @@ impl House {
 
     /// Shows how far a long fetch is, for whoever watches. Evidence only: it changes nothing and waits for nobody.
     pub async fn fetch_progress(&self, fetch: &Fetch, sent_bytes: u64) -> Told<()> {
-        if !self.paces(Key::File(fetch.peer, fetch.fetcher.host)) {
-            return Ok(());
-        }
-        let Some(host) = self.store.host(fetch.fetcher.host)? else { return Ok(()) };
+        let Some(host) = self.told_of(&fetch.fetcher)? else { return Ok(()) };
         let what = transfer(fetch, "progress", sent_bytes);
         let percent = sent_bytes.saturating_mul(100).checked_div(fetch.size_bytes).unwrap_or(100);
         let pen = Pen::new(Actor::Host { mac: None, proven: false }, self.now()).of(&host);
@@ -84,10 +79,8 @@ impl House {
 
     /// Records how a fetch ended; the last of kernel and initrds moves the build.
     pub async fn fetch_ended(&self, fetch: &Fetch, end: FetchEnd) -> Told<()> {
-        if !self.paces(Key::File(fetch.peer, fetch.fetcher.host)) {
-            return Ok(());
-        }
-        let find = |house: &Self| house.find(&fetch.fetcher.host.to_string());
+        let Some(host) = self.told_of(&fetch.fetcher)? else { return Ok(()) };
+        let find = |house: &Self| house.find(&host.id.to_string());
         self.draft(&Actor::Host { mac: None, proven: false }, find, |draft| match end {
             FetchEnd::Broken { sent_bytes } => {
                 let text = format!("{} broke off after {sent_bytes} of {} bytes", fetch.artifact, fetch.size_bytes);

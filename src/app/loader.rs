@@ -4,13 +4,13 @@
 //! disk — unless the plan of its host is no answer at all. The last acknowledgement (TFTP) or the last byte (HTTP) is the evidence of
 //! stage `bootloader_sent`; a request, a size probe and a broken transfer are not. Machines that nobody recorded leave counters, no journal.
 
-use std::{net::Ipv4Addr, sync::Arc};
+use std::net::Ipv4Addr;
 
 use bytes::Bytes;
 
-use super::{House, Refusal, Told, boot::arch, draft::Draft, house::Pen, pace::Key, who::Fetcher};
+use super::{House, Refusal, Told, boot::arch, draft::Draft, house::Pen, who::Fetcher};
 use crate::{
-    model::{Actor, Firmware, Host, LoopPolicy, Mac, Plan, Stage, Transport, What},
+    model::{Actor, Firmware, LoopPolicy, Mac, Plan, Stage, Transport, What},
     rules::{lifecycle, session::Sign, transfer},
     store::shelf::loaders::Loaders,
 };
@@ -46,7 +46,7 @@ impl House {
     /// Who a loader goes to, for the record; none where nobody has recorded the machine by now.
     pub fn loader_ask(&self, name: &str, peer: Ipv4Addr, claimed: Option<Mac>, size_bytes: u64) -> Told<Option<LoaderAsk>> {
         let host = self.fetcher(None, peer, claimed)?;
-        Ok(host.map(|host| LoaderAsk { name: name.to_owned(), peer, size_bytes, fetcher: Fetcher::of(&host, None) }))
+        Ok(host.map(|host| LoaderAsk { name: name.to_owned(), peer, size_bytes, fetcher: Fetcher::of(&host, None, peer) }))
     }
 
     /// Records what happened to a loader's transfer by TFTP.
@@ -95,7 +95,7 @@ impl House {
     }
 
     async fn loader_arrived(&self, ask: &LoaderAsk, text: String) -> Told<()> {
-        let Some(host) = self.still_there(ask)? else { return Ok(()) };
+        let Some(host) = self.told_of(&ask.fetcher)? else { return Ok(()) };
         let find = |house: &Self| house.find(&host.id.to_string());
         self.draft(&loading_actor(), find, |draft| {
             let is_loader = is_started(&ask.name) || draft.host.loader.as_ref().is_some_and(|chosen| chosen.as_ref() == ask.name);
@@ -113,17 +113,9 @@ impl House {
 
     /// Evidence that changes no host.
     async fn note_loader(&self, ask: &LoaderAsk, what: What, text: String) -> Told<()> {
-        let Some(host) = self.still_there(ask)? else { return Ok(()) };
+        let Some(host) = self.told_of(&ask.fetcher)? else { return Ok(()) };
         let fact = Pen::new(loading_actor(), self.now()).of(&host).write(what, text);
         Ok(self.record(vec![fact]).await?)
-    }
-
-    /// The host, unless its record is gone or it asks too often to be told of.
-    fn still_there(&self, ask: &LoaderAsk) -> Told<Option<Arc<Host>>> {
-        if !self.paces(Key::File(ask.peer, ask.fetcher.host)) {
-            return Ok(None);
-        }
-        Ok(self.store.host(ask.fetcher.host)?)
     }
 
     fn transfer_of(&self, ask: &LoaderAsk, outcome: &str, sent_bytes: u64) -> What {

@@ -6,7 +6,7 @@
 
 use std::{net::Ipv4Addr, sync::Arc};
 
-use super::{House, Refusal, Told};
+use super::{House, Refusal, Told, pace::Key};
 use crate::{
     model::{Build, BuildId, Host, HostId, IssueKind, Mac, SessionId, Token},
     rules::{
@@ -37,16 +37,17 @@ pub struct Doubt {
 /// disk, and must not count for a later power-on or another build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fetcher {
-    /// The host.
-    pub host: HostId,
+    host: HostId,
+    peer: Ipv4Addr,
     session: Option<SessionId>,
     build: Option<BuildId>,
 }
 
 impl Fetcher {
     /// The host, in the session that the request names or else in its newest.
-    pub(super) fn of(host: &Host, named: Option<SessionId>) -> Self {
-        Self { host: host.id, session: session::named(host, named).map(|session| session.id), build: host.open_build().map(|build| build.id) }
+    pub(super) fn of(host: &Host, named: Option<SessionId>, peer: Ipv4Addr) -> Self {
+        let session = session::named(host, named).map(|session| session.id);
+        Self { host: host.id, peer, session, build: host.open_build().map(|build| build.id) }
     }
 
     /// The power-on that it was fetched in, if it is still remembered.
@@ -117,6 +118,14 @@ impl House {
             }
         }
         Ok(self.store.host_by_address(peer)?)
+    }
+
+    /// The host of a fetch that is to be told of, unless its record is gone or too much is told of it already.
+    pub(super) fn told_of(&self, fetcher: &Fetcher) -> Told<Option<Arc<Host>>> {
+        if !self.paces(Key::File(fetcher.peer, fetcher.host)) {
+            return Ok(None);
+        }
+        Ok(self.store.host(fetcher.host)?)
     }
 
     /// Whose build a token is of; nobody's is refused.
